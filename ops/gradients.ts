@@ -1,0 +1,67 @@
+import * as tf from '@tensorflow/tfjs';
+import { hasKernel, runKernel } from './fused.js';
+
+/**
+ * Where the gradients of parameters go. A fused op adds a parameter's gradient to that parameter's buffer inside its backward kernel;
+ * what reaches a parameter over the tape instead is added afterwards. A tied table has one buffer, so both its uses meet there.
+ */
+let buffers: ReadonlyMap<number, tf.Tensor> | undefined;
+let root: tf.Scalar | undefined;
+
+/** The buffer that the gradient of `parameter` accumulates into, while `accumulateGradients` runs. */
+export function gradientOf(parameter: tf.Tensor): tf.Tensor | undefined {
+  return buffers?.get(parameter.id);
+}
+
+/**
+ * What everything on the tape comes from, while `accumulateGradients` runs: the op that looks up the embedding hangs its node on it, since a
+ * table with a buffer of its own is no input of the tape. Its gradient is never used.
+ */
+export function tapeRoot(): tf.Scalar | undefined {
+  return root;
+}
+
+/**
+ * Runs `loss` (a scalar) and its backward pass, and adds the gradient of each parameter to its buffer.
+ * @param parameters name → parameter.
+ * @param gradients  name → buffer of the same shape; what it holds is added to.
+ * @returns the loss, to be disposed of by the caller.
+ */
+export function accumulateGradients(
+  parameters: ReadonlyMap<string, tf.Tensor>,
+  gradients: ReadonlyMap<string, tf.Tensor>,
+  loss: () => tf.Scalar,
+): tf.Scalar {
+  const names = [...parameters.keys()];
+  const byId = new Map(names.map((name) => [parameters.get(name)!.id, gradients.get(name)!]));
+  const start = tf.scalar(0);
+  root = start;
+  buffers = byId;
+  try {
+    const sources = [start, ...names.map((name) => parameters.get(name)!)];
+    const { value, grads } = tf.engine().gradients(() => loss(), sources, undefined, true);
+    grads[0]?.dispose();
+    names.forEach((name, i) => {
+      const overTape = grads[i + 1];
+      if (!overTape) return;
+      accumulate(gradients.get(name)!, overTape);
+      overTape.dispose();
+    });
+    return value as tf.Scalar;
+  } finally {
+    buffers = undefined;
+    root = undefined;
+    start.dispose();
+  }
+}
+
+/** buffer += gradient. Where the device has no kernel for it, the buffer is a variable that is assigned the sum. */
+function accumulate(buffer: tf.Tensor, gradient: tf.Tensor): void {
+  if (hasKernel('FourfoldAccumulate')) {
+    runKernel('FourfoldAccumulate', { buffer, gradient });
+    return;
+  }
+  const total = buffer.add(gradient);
+  (buffer as tf.Variable).assign(total);
+  total.dispose();
+}
