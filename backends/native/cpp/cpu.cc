@@ -1,0 +1,78 @@
+#include "cpu.h"
+
+#include <cstdlib>
+#include <cstring>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+#ifdef __linux__
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+namespace fourfold {
+
+namespace portable {
+extern const KernelList kernelList __attribute__((weak));
+}
+#if defined(__x86_64__)
+namespace avx2 {
+extern const KernelList kernelList __attribute__((weak));
+}
+namespace avx512 {
+extern const KernelList kernelList __attribute__((weak));
+}
+#elif defined(__aarch64__)
+namespace neon {
+extern const KernelList kernelList __attribute__((weak));
+}
+#endif
+
+namespace {
+
+bool always() { return true; }
+void nothing() {}
+
+#if defined(__x86_64__)
+bool hasAvx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c"); }
+bool hasAvx512() {
+  return hasAvx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512vl");
+}
+#endif
+
+const Isa kIsas[] = {
+#if defined(__x86_64__)
+    {"avx512", hasAvx512, &avx512::kernelList, nothing},
+    {"avx2", hasAvx2, &avx2::kernelList, nothing},
+#elif defined(__aarch64__)
+    {"neon", always, &neon::kernelList, nothing},
+#endif
+    {"portable", always, &portable::kernelList, nothing},
+};
+
+}  // namespace
+
+std::vector<const char*> availableIsas() {
+  std::vector<const char*> names;
+  for (const Isa& isa : kIsas) {
+    if (isa.kernels && isa.available()) names.push_back(isa.name);
+  }
+  return names;
+}
+
+const Isa* chooseIsa(std::string& wrong) {
+  const char* forced = std::getenv("FOURFOLD_ISA");
+  for (const Isa& isa : kIsas) {
+    if (!isa.kernels || !isa.available() || (forced && *forced && std::strcmp(forced, isa.name) != 0)) continue;
+    isa.activate();
+    return &isa;
+  }
+  wrong = std::string("FOURFOLD_ISA: this processor runs ");
+  for (const char* name : availableIsas()) wrong += std::string(name) + " ";
+  wrong += std::string("; received ") + forced;
+  return nullptr;
+}
+
+}  // namespace fourfold
