@@ -1,0 +1,104 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { basename, extname } from 'node:path';
+import { stringify } from 'yaml';
+import { UserError } from '../util/errors.js';
+import { errorCode } from '../util/files.js';
+import { fieldsOf } from './fields.js';
+import { pretrainKeys } from './keys.js';
+import { presetNames, presetPath } from './presets.js';
+import { problemsOf, show } from './problems.js';
+import { familyKeys } from './rules.js';
+import { type PretrainConfig, type PretrainInput, pretrainSchema } from './schema.js';
+import { type Problem, Source } from './source.js';
+
+const fields = fieldsOf(pretrainKeys);
+
+/** Keys whose value is a file or directory that must be there, and what to do where it is not. */
+const inputs = {
+  'data.path': 'correct the path, or bring the data with `fourfold data fetch`',
+  'tokenizer.path': 'name a tokenizer.json or a checkpoint',
+  init_from: 'name a checkpoint, for example runs/NAME/final',
+};
+
+/**
+ * Reads a pretraining configuration from a YAML file, or a ready one by its name (`shakespeare-char`).
+ * @param overrides `key=value`, dotted: `model.hidden_size=256`.
+ * @throws UserError that lists everything that is wrong, each with its place.
+ */
+export async function loadPretrainConfig(file: string, overrides: readonly string[] = []): Promise<PretrainConfig> {
+  const path = presetPath(file) ?? file;
+  const name = basename(path, extname(path));
+  return check(new Source(path, await readConfig(path), overrides), path, { output_dir: `runs/${name}` }, missingFiles);
+}
+
+/** The same for text that is already in memory; whether the files it names are there is not looked at. */
+export function parsePretrainConfig(text: string, file: string, overrides: readonly string[] = []): PretrainConfig {
+  return check(new Source(file, text, overrides), file);
+}
+
+/** Checks and completes a configuration given as an object. */
+export function resolvePretrainConfig(config: PretrainInput): PretrainConfig {
+  return parsePretrainConfig(stringify(config), 'configuration');
+}
+
+/** A complete configuration as YAML. Keys that have no meaning in it are left out, so that it can be read again and gives itself. */
+export function resolvedYaml(config: PretrainConfig): string {
+  const { model, tokenizer, data, ...rest } = structuredClone(config) as PretrainConfig & Record<string, unknown>;
+  const other = model.architecture === 'gpt2' ? 'llama' : 'gpt2';
+  for (const key of familyKeys[other]) delete model[key];
+  if (data.document !== 'row') delete (data as { columns?: unknown }).columns;
+  if (rest.lr_scheduler_type !== 'wsd') delete (rest as { decay_fraction?: unknown }).decay_fraction;
+  if (rest.lr_scheduler_type === 'constant') delete (rest as { min_lr_ratio?: unknown }).min_lr_ratio;
+  const resolved = { ...rest, model, data, ...(rest.init_from === undefined ? { tokenizer } : {}) };
+  return stringify(inOrder(resolved, pretrainKeys.shape));
+}
+
+/** The keys of `values`, and of the sections in it, in the order of the schema. */
+function inOrder(values: Record<string, unknown>, order: object): Record<string, unknown> {
+  const names = Object.keys(order);
+  const keys = Object.keys(values).sort((a, b) => names.indexOf(a) - names.indexOf(b));
+  return Object.fromEntries(keys.map((key) => [key, values[key]]));
+}
+
+function check(source: Source, file: string, defaults: object = {}, inspect?: (source: Source) => Problem[]): PretrainConfig {
+  const problems = [...source.problems, ...(inspect?.(source) ?? [])];
+  if (source.valid) {
+    const result = pretrainSchema.safeParse(isObject(source.value) ? { ...defaults, ...source.value } : source.value);
+    if (result.success && problems.length === 0) return result.data;
+    problems.push(...problemsOf(result.error?.issues ?? [], source, fields));
+  }
+  problems.sort((a, b) => a.order - b.order);
+  const lines = new Set(problems.map(({ place, text }) => `${place}: ${text}`));
+  throw new UserError(
+    `Read the configuration ${file}: ${lines.size === 1 ? 'one error' : `${lines.size} errors`}\n${[...lines].join('\n')}`,
+  );
+}
+
+function missingFiles(source: Source): Problem[] {
+  const problems: Problem[] = [];
+  for (const [key, wayOut] of Object.entries(inputs)) {
+    const path = key.split('.');
+    const value = source.at(path);
+    if (typeof value !== 'string' || value === '' || existsSync(value)) continue;
+    problems.push({ ...source.place(path), text: `${key}: there is no such file; received ${show(value)}; ${wayOut}` });
+  }
+  return problems;
+}
+
+async function readConfig(path: string): Promise<string> {
+  const fail = (rule: string, wayOut: string) => new UserError(`Read the configuration: ${rule}; received ${show(path)}; ${wayOut}`);
+  const ready = `name a YAML file or a ready configuration: ${presetNames().join(', ')}`;
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path));
+  } catch (error) {
+    if (error instanceof TypeError) throw fail('the file must be UTF-8 text', 'save it as UTF-8');
+    if (errorCode(error) === 'ENOENT') throw fail('there is no such file', ready);
+    if (errorCode(error) === 'EISDIR') throw fail('it must be a file, and this is a directory', ready);
+    throw fail(`the file cannot be read (${errorCode(error)})`, 'see to its permissions');
+  }
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,72 @@
+import type { z } from 'zod';
+import type { Field } from './fields.js';
+import { dotted, type Path, type Problem, type Source } from './source.js';
+import { closest, suggestKey } from './suggest.js';
+
+/** What a schema found wrong, in words: `PLACE: KEY: RULE; received VALUE; WAY OUT`. */
+export function problemsOf(issues: readonly z.core.$ZodIssue[], source: Source, fields: ReadonlyMap<string, Field>): Problem[] {
+  return issues.flatMap((issue) => {
+    if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey([...issue.path, key], source, fields));
+    const value = source.at(issue.path);
+    const custom = issue.code === 'custom' ? issue.params : undefined;
+    const text = [
+      value === undefined && !custom ? 'is required' : issue.message,
+      `received ${custom?.received ?? show(value)}`,
+      custom?.wayOut ?? wayOut(value, dotted(issue.path.filter((part) => typeof part === 'string')), fields),
+    ].join('; ');
+    return [{ ...source.place(issue.path), text: issue.path.length === 0 ? text : `${dotted(issue.path)}: ${text}` }];
+  });
+}
+
+function unknownKey(path: Path, source: Source, fields: ReadonlyMap<string, Field>): Problem {
+  const key = dotted(path);
+  const meant = suggestKey(key, [...fields.keys()]);
+  const section = dotted(path.slice(0, -1));
+  const hint = meant
+    ? `did you mean ${meant}?`
+    : section
+      ? `the keys of ${section} are ${keysOf(section, fields)}`
+      : 'see docs/configuration.md';
+  return { ...source.place(path, true), text: `${key}: there is no such key; received ${show(source.at(path))}; ${hint}` };
+}
+
+function wayOut(value: unknown, key: string, fields: ReadonlyMap<string, Field>): string {
+  const field = fields.get(key);
+  if (!field) return 'begin with a line such as max_steps: 2000';
+  if (field.kind === 'section') return `its keys are ${keysOf(key, fields)}`;
+  return repair(value, field) ?? fallback(field);
+}
+
+/** The names of the keys of a section. */
+function keysOf(section: string, fields: ReadonlyMap<string, Field>): string {
+  const names = [...fields.keys()].filter((key) => key.startsWith(`${section}.`)).map((key) => key.slice(section.length + 1));
+  return names.filter((name) => !name.includes('.')).join(', ');
+}
+
+/** What the value was probably meant to be. */
+function repair(value: unknown, field: Field): string | undefined {
+  if (typeof value !== 'string') return undefined;
+  if (field.kind === 'boolean' && /^(yes|on|y|true|no|off|n|false)$/i.test(value)) return `write ${/^(yes|on|y|true)$/i.test(value)}`;
+  if (field.choices) {
+    const near = closest(value, field.choices);
+    return near && `did you mean ${near}?`;
+  }
+  const number = Number(value.replace(/[_, ]/g, ''));
+  return field.kind === 'number' && value.trim() !== '' && Number.isFinite(number)
+    ? `write ${number}, without quotes or separators`
+    : undefined;
+}
+
+function fallback(field: Field): string {
+  if (field.example) return `for example ${field.key}: ${field.example}`;
+  const usual = field.default === undefined ? field.computed : JSON.stringify(field.default);
+  return `leave it out for the default: ${usual}`;
+}
+
+/** A value as a person wrote it, or nearly. */
+export function show(value: unknown): string {
+  if (value === undefined || value === null) return 'nothing';
+  if (typeof value === 'number') return String(value);
+  const text = JSON.stringify(value);
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+}

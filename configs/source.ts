@@ -1,0 +1,140 @@
+import { type Document, isCollection, isMap, isScalar, LineCounter, type Node, parseDocument, type YAMLError } from 'yaml';
+
+export type Path = readonly PropertyKey[];
+
+/** Something wrong in a configuration, and the place to look at. */
+export interface Problem {
+  /** Order within the file; the command line comes after it. */
+  order: number;
+  /** `FILE:LINE:COLUMN`, or `command line: KEY=VALUE`. */
+  place: string;
+  text: string;
+}
+
+/** A YAML file with `key=value` overrides laid over it, which knows where each value was written. */
+export class Source {
+  readonly problems: Problem[] = [];
+  private readonly lines = new LineCounter();
+  private readonly document: Document;
+  private readonly overridden = new Map<string, string>();
+  /** The plain values, to be checked against a schema. */
+  value: unknown;
+  /** Whether the file is YAML at all. */
+  readonly valid: boolean;
+
+  constructor(
+    private readonly file: string,
+    text: string,
+    overrides: readonly string[] = [],
+  ) {
+    this.document = parseDocument(text, { lineCounter: this.lines, prettyErrors: false, logLevel: 'error' });
+    const faults = [...this.document.errors, ...this.document.warnings];
+    for (const fault of faults) this.problems.push({ ...this.position(fault.pos[0]), text: describe(fault, text) });
+    if (faults.length === 0) this.read(text);
+    this.valid = this.problems.length === 0;
+    if (!this.valid) return;
+    for (const override of overrides) this.override(override);
+  }
+
+  private read(text: string): void {
+    try {
+      this.value = this.document.toJS() ?? {};
+    } catch (error) {
+      const name = /: (\S+)$/.exec((error as Error).message)?.[1];
+      const offset = Math.max(0, text.indexOf(`*${name}`));
+      const fault = `not valid YAML: an alias follows its anchor; received *${name}; write &${name} before it`;
+      this.problems.push({ ...this.position(offset), text: fault });
+    }
+  }
+
+  /** The value at `path`, or nothing. */
+  at(path: Path): unknown {
+    let value = this.value;
+    for (const part of path) {
+      if (typeof value !== 'object' || value === null || !Object.hasOwn(value, part)) return undefined;
+      value = (value as Record<PropertyKey, unknown>)[part];
+    }
+    return value;
+  }
+
+  /** Where the value at `path` was written, or else the nearest thing around it. `key`: the name instead of the value. */
+  place(path: Path, key = false): Omit<Problem, 'text'> {
+    for (let length = path.length; length > 0; length--) {
+      const override = this.overridden.get(dotted(path.slice(0, length)));
+      if (override !== undefined) return { order: Number.MAX_SAFE_INTEGER, place: `command line: ${override}` };
+    }
+    const below = [...this.overridden].find(([other]) => other.startsWith(`${dotted(path)}.`))?.[1];
+    if (below !== undefined && !this.document.hasIn(path)) return { order: Number.MAX_SAFE_INTEGER, place: `command line: ${below}` };
+    let node = this.document.contents as Node | null;
+    let offset = node?.range?.[0] ?? 0;
+    for (const [depth, part] of path.entries()) {
+      const last = depth === path.length - 1;
+      if (isMap(node)) {
+        const pair = node.items.find((item) => isScalar(item.key) && String(item.key.value) === String(part));
+        if (!pair) break;
+        const name = (pair.key as Node).range?.[0] ?? offset;
+        node = pair.value as Node | null;
+        const empty = !node?.range || (isScalar(node) && node.range[0] === node.range[1]);
+        offset = (last && key) || empty || (!last && isCollection(node)) ? name : node!.range![0];
+      } else if (isCollection(node)) {
+        node = node.items[part as number] as Node;
+        offset = node?.range?.[0] ?? offset;
+      } else break;
+    }
+    return this.position(offset);
+  }
+
+  private position(offset: number): Omit<Problem, 'text'> {
+    const { line, col } = this.lines.linePos(offset);
+    return { order: offset, place: `${this.file}:${Math.max(1, line)}:${Math.max(1, col)}` };
+  }
+
+  /** Lays one `key=value` over the file. The value is YAML; `null` takes the key back to its default. */
+  private override(text: string): void {
+    const fail = (problem: string) => this.problems.push({ order: Number.MAX_SAFE_INTEGER, place: `command line: ${text}`, text: problem });
+    const split = text.indexOf('=');
+    const path = text.slice(0, Math.max(0, split)).split('.');
+    if (path.some((part) => !/^\w+$/.test(part))) {
+      fail(`an override must be key=value; received ${JSON.stringify(text)}; for example learning_rate=3e-4 or model.hidden_size=256`);
+      return;
+    }
+    const parsed = parseDocument(text.slice(split + 1), { prettyErrors: false, logLevel: 'error' });
+    if (parsed.errors.length > 0) {
+      const received = JSON.stringify(text.slice(split + 1));
+      fail(`${path.join('.')}: the value must be YAML; received ${received}; put it in quotes: '${path.join('.')}="…"'`);
+      return;
+    }
+    this.overridden.set(path.join('.'), text);
+    this.value = withValue(this.value, path, parsed.toJS());
+  }
+}
+
+/** `target` with `value` at `path`; null takes away what stands there. Own properties only, so that no key reaches a prototype. */
+function withValue(target: unknown, path: readonly string[], value: unknown): unknown {
+  if (path.length === 0) return value;
+  const [name, ...rest] = path;
+  const entries = new Map(typeof target === 'object' && target !== null && !Array.isArray(target) ? Object.entries(target) : []);
+  const below = withValue(entries.get(name), rest, value);
+  if (below === null) entries.delete(name);
+  else entries.set(name, below);
+  return Object.fromEntries(entries);
+}
+
+/** `model.layers[2]` */
+export function dotted(path: Path): string {
+  return path.map((part, i) => (typeof part === 'number' ? `[${part}]` : (i ? '.' : '') + String(part))).join('');
+}
+
+function describe(fault: YAMLError, text: string): string {
+  const here = text.slice(fault.pos[0]).split(/[\s:]/, 1)[0];
+  switch (fault.code) {
+    case 'DUPLICATE_KEY':
+      return `${here}: a key may be given once; received it again; keep one of the two`;
+    case 'TAB_AS_INDENT':
+      return 'YAML is indented with spaces; received a tab; replace it by spaces';
+    case 'MULTIPLE_DOCS':
+      return 'a configuration is one YAML document; received a second one; remove the line ---';
+    default:
+      return `not valid YAML: ${fault.message.replace(/\s+/g, ' ')}; received ${JSON.stringify(here)}; correct it`;
+  }
+}
