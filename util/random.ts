@@ -74,3 +74,16 @@ export class RandomStream {
     return Math.floor(((this.word() * 0x200000 + (this.word() >>> 11)) / 0x20000000000000) * n);
   }
 }
+
+/** `count` standard normals of one stream, by Box and Muller's transform of pairs of uniforms; a pure function of its arguments. */
+export function normals(seed: number, stream: number, count: number): Float32Array {
+  const source = new RandomStream(seed, stream);
+  const values = new Float32Array(count);
+  for (let i = 0; i < count; i += 2) {
+    const radius = Math.sqrt(-2 * Math.log(1 - source.uniform()));
+    const angle = 2 * Math.PI * source.uniform();
+    values[i] = radius * Math.cos(angle);
+    if (i + 1 < count) values[i + 1] = radius * Math.sin(angle);
+  }
+  return values;
+}

@@ -1,0 +1,75 @@
+import { readFileSync } from 'node:fs';
+import os from 'node:os';
+import * as tf from '@tensorflow/tfjs';
+import { UserError } from '../util/errors.js';
+import { loadAddon } from './native/addon.js';
+import { registerNative } from './native/backend.js';
+import { registerWasm } from './wasm.js';
+
+export type Device = 'native' | 'wasm' | 'cpu';
+
+/** The devices that a user may name; `cpu` is tfjs's own JavaScript kernels, for comparison. */
+export const DEVICES = ['auto', 'native', 'wasm', 'cpu'] as const;
+
+/** What was chosen, as it is written into a run. */
+export interface DeviceDescription {
+  device: Device;
+  /** native only: the instruction set. */
+  isa?: string;
+  threads: number;
+  cpu: string;
+}
+
+/** Physical cores: two hardware threads of one core share its multipliers, so more threads than these do not help. */
+export function physicalCores(): number {
+  try {
+    const cores = new Set<string>();
+    let socket = '0';
+    for (const line of readFileSync('/proc/cpuinfo', 'utf8').split('\n')) {
+      const [key, value] = line.split(':').map((part) => part.trim());
+      if (key === 'physical id') socket = value;
+      if (key === 'core id') cores.add(`${socket}/${value}`);
+    }
+    if (cores.size > 0) return Math.min(cores.size, os.availableParallelism());
+  } catch {
+    // Not Linux: macOS on Apple silicon has one hardware thread a core.
+  }
+  return os.availableParallelism();
+}
+
+/** Why `native` is not there, or undefined when it is. */
+export function nativeMissing(): string | undefined {
+  return loadAddon().reason;
+}
+
+/**
+ * Makes `device` tfjs's backend and sets its threads. `auto` is native, else wasm, which is said once.
+ * @throws UserError when the named device is not there.
+ */
+export async function useDevice(
+  device: (typeof DEVICES)[number],
+  options: { threads?: number; warn?: (message: string) => void } = {},
+): Promise<DeviceDescription> {
+  const threads = options.threads ?? physicalCores();
+  const { addon, reason } = loadAddon();
+  const cpu = os.cpus()[0]?.model.trim() ?? os.arch();
+  if (device === 'native' || (device === 'auto' && addon)) {
+    if (!addon) {
+      throw new UserError(`device: native needs the compiled engine, which is not there (${reason}). \`fourfold doctor\` says how to get it; or use device: wasm`);
+    }
+    registerNative(addon);
+    addon.threads(threads);
+    await tf.setBackend('native');
+    return { device: 'native', isa: addon.isa, threads: addon.threads(), cpu };
+  }
+  if (device === 'auto') {
+    options.warn?.(`the native engine is not there (${reason}); running on wasm, 30 times slower. \`fourfold doctor\` says how to get it`);
+  }
+  if (device === 'cpu') {
+    await tf.setBackend('cpu');
+    return { device: 'cpu', threads: 1, cpu };
+  }
+  await registerWasm(threads);
+  await tf.setBackend('wasm');
+  return { device: 'wasm', threads, cpu };
+}

@@ -1,0 +1,70 @@
+import * as tf from '@tensorflow/tfjs';
+import type { NativeEngine } from './native/backend.js';
+
+/** The native engine, while it is the backend in use. */
+function nativeEngine(): NativeEngine | undefined {
+  return tf.getBackend() === 'native' ? (tf.backend() as NativeEngine) : undefined;
+}
+
+/** Work on tensors that is done again and again with the same shapes. */
+export interface Recorded {
+  /** Does the work and returns its tensors, which stay owned by this object and valid until the next run. */
+  run(): tf.Tensor[];
+  /** Why every run goes through JavaScript, or undefined when runs after the first are replayed. */
+  readonly notReplayed: string | undefined;
+  dispose(): void;
+}
+
+/**
+ * Wraps `work` so that a device that can record runs it through JavaScript once and replays its kernels afterwards.
+ * What varies between runs must lie in tensors made before (see `overwrite`); the work must read no tensor back.
+ */
+export function recorded(work: () => tf.Tensor[]): Recorded {
+  let results: tf.Tensor[] | undefined;
+  let plan: number | undefined;
+  let notReplayed: string | undefined = nativeEngine() ? undefined : `the ${tf.getBackend()} device does not record`;
+  const release = () => {
+    for (const tensor of results ?? []) tensor.dispose();
+    results = undefined;
+    if (plan !== undefined) nativeEngine()?.addon.forget(plan);
+    plan = undefined;
+  };
+  return {
+    get notReplayed() {
+      return notReplayed;
+    },
+    run() {
+      const engine = nativeEngine();
+      if (engine && plan !== undefined) {
+        engine.addon.replay(plan);
+        return results!;
+      }
+      release();
+      if (!engine || notReplayed !== undefined) {
+        results = work();
+        return results;
+      }
+      const recording = engine.addon.recordBegin();
+      try {
+        results = work();
+      } finally {
+        notReplayed = engine.addon.recordEnd();
+        plan = recording;
+      }
+      return results;
+    },
+    dispose: release,
+  };
+}
+
+/** Puts new values into a variable, in place where the device allows it, so that recorded work sees them. */
+export function overwrite(variable: tf.Variable, values: Float32Array | Int32Array): void {
+  const engine = nativeEngine();
+  if (engine) {
+    engine.addon.write(engine.handle(variable), values);
+    return;
+  }
+  const tensor = tf.tensor(values, variable.shape, variable.dtype);
+  variable.assign(tensor);
+  tensor.dispose();
+}

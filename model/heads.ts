@@ -1,0 +1,34 @@
+// Legend: B batch, T tokens, C hidden size, V vocabulary.
+import * as tf from '@tensorflow/tfjs';
+import { crossEntropy, tokenLosses } from '../ops/cross-entropy.js';
+import { linear } from '../ops/linear.js';
+import type { ModelConfig } from './config.js';
+import type { Parameters } from './transformer.js';
+
+/** The matrix [V, C] that turns hidden states into logits: the embedding's own table when they are tied. */
+export function outputTable(parameters: Parameters, config: ModelConfig): tf.Tensor2D {
+  const tied = config.architecture === 'llama' ? 'model.embed_tokens.weight' : 'transformer.wte.weight';
+  return parameters.get(config.tie_word_embeddings ? tied : 'lm_head.weight')! as tf.Tensor as tf.Tensor2D;
+}
+
+/** Logits [.., V] of hidden states [.., C]. */
+export function logits(parameters: Parameters, config: ModelConfig, hidden: tf.Tensor): tf.Tensor {
+  return linear(hidden, outputTable(parameters, config));
+}
+
+/** Sum over the tokens whose target is not -1 of -log p(target). All logits are never in memory at once. */
+export function languageModelLoss(parameters: Parameters, config: ModelConfig, hidden: tf.Tensor3D, targets: tf.Tensor2D): tf.Scalar {
+  const [rows, flat] = flatten(hidden, targets);
+  return crossEntropy(rows, outputTable(parameters, config), flat, 1);
+}
+
+/** -log p(target) of each token [B·T], 0 where the target is -1; without gradient. */
+export function languageModelLosses(parameters: Parameters, config: ModelConfig, hidden: tf.Tensor3D, targets: tf.Tensor2D): tf.Tensor1D {
+  const [rows, flat] = flatten(hidden, targets);
+  return tokenLosses(rows, outputTable(parameters, config), flat);
+}
+
+function flatten(hidden: tf.Tensor3D, targets: tf.Tensor2D): [tf.Tensor2D, tf.Tensor1D] {
+  const [B, T, C] = hidden.shape;
+  return [tf.reshape(hidden, [B * T, C]), tf.reshape(targets, [B * T])];
+}

@@ -1,0 +1,176 @@
+// Legend: B batch, T tokens, C hidden size, F intermediate size, V vocabulary, D head size.
+import * as tf from '@tensorflow/tfjs';
+import { attention, cachedAttention } from '../ops/attention.js';
+import { dropout } from '../ops/dropout.js';
+import { embedding } from '../ops/embedding.js';
+import { addLayerNorm, layerNorm } from '../ops/layer-norm.js';
+import { linear } from '../ops/linear.js';
+import { addRmsNorm, rmsNorm } from '../ops/rms-norm.js';
+import { rope } from '../ops/rope.js';
+import { swiglu } from '../ops/swiglu.js';
+import { normals } from '../util/random.js';
+import { headSize, type ModelConfig, parameterShapes } from './config.js';
+import { appended, type KvCache } from './kv-cache.js';
+
+/** Name → parameter, in the order of `parameterShapes`. */
+export type Parameters = ReadonlyMap<string, tf.Variable>;
+
+/** One batch on the device; all [B, T] int32. */
+export interface Batch {
+  ids: tf.Tensor2D;
+  /** Restart at 0 in each segment. */
+  positions: tf.Tensor2D;
+  /** A token attends to its own segment only; -1 is padding. */
+  segments: tf.Tensor2D;
+  /** The token to be predicted; -1 is ignored. */
+  targets?: tf.Tensor2D;
+}
+
+export interface ForwardOptions {
+  /** Keys and values of the tokens before these; the new ones are appended. */
+  cache?: KvCache;
+  /** [4] int32 (seed low, seed high, step, micro-step): dropout is on when it is given. */
+  dropoutKey?: tf.Tensor1D;
+  /** `bidirectional` makes the body an encoder. */
+  mask?: 'causal' | 'bidirectional';
+}
+
+/**
+ * Random parameters: normal with standard deviation 0.02, the projections that write to the residual stream scaled by 1/√(2·layers), norms 1, biases 0.
+ * Source: GPT-2 (Radford et al. 2019, section 2.3); Hugging Face Llama's initializer_range.
+ */
+export function initialParameters(config: ModelConfig, seed: number): Map<string, tf.Variable> {
+  const parameters = new Map<string, tf.Variable>();
+  const residual = 0.02 / Math.sqrt(2 * config.num_hidden_layers);
+  let stream = 0;
+  for (const [name, shape] of parameterShapes(config)) {
+    const size = shape.reduce((a, b) => a * b, 1);
+    const values = new Float32Array(size);
+    if (shape.length === 2) {
+      const deviation = /(o_proj|down_proj|c_proj)\.weight$/.test(name) ? residual : 0.02;
+      values.set(normals(seed, stream, size).map((value) => value * deviation));
+    } else if (name.endsWith('.weight')) {
+      values.fill(1);
+    }
+    parameters.set(name, parameter(values, shape));
+    stream++;
+  }
+  return parameters;
+}
+
+/** Parameters from host arrays, such as a checkpoint's. */
+export function parametersFrom(config: ModelConfig, arrays: ReadonlyMap<string, Float32Array>): Map<string, tf.Variable> {
+  const parameters = new Map<string, tf.Variable>();
+  for (const [name, shape] of parameterShapes(config)) parameters.set(name, parameter(arrays.get(name)!, shape));
+  return parameters;
+}
+
+function parameter(values: Float32Array, shape: number[]): tf.Variable {
+  const tensor = tf.tensor(values, shape);
+  const variable = tf.variable(tensor);
+  tensor.dispose();
+  return variable;
+}
+
+/**
+ * The Transformer's body: ids to hidden states after the last norm.
+ * @returns [B, T, C]; rows of padding hold values that mean nothing.
+ * Source: Radford et al. 2019 (gpt2); Touvron et al. 2023 (llama).
+ */
+export function forward(parameters: Parameters, config: ModelConfig, batch: Batch, options: ForwardOptions = {}): tf.Tensor3D {
+  const family = config.architecture === 'llama' ? llama(parameters, config) : gpt2(parameters, config);
+  const drop = <T extends tf.Tensor>(x: T, site: number): T =>
+    options.dropoutKey && config.dropout > 0 ? (dropout(x, config.dropout, options.dropoutKey, site) as T) : x;
+
+  let x = tf.tidy(() => drop(family.embed(batch), 0)); // [B, T, C]
+  // Each branch's output waits in `delta` until the next norm, which adds it to the stream and normalises in one pass.
+  let delta: tf.Tensor3D | undefined;
+  for (let layer = 0; layer < config.num_hidden_layers; layer++) {
+    const before = delta ? [x, delta] : [x];
+    const [stream, branch]: tf.Tensor3D[] = tf.tidy(() => {
+      const [x1, h1] = delta ? family.addNorm(x, delta, layer, 'attention') : [x, family.norm(x, layer)];
+      const attended = drop(family.attend(h1, batch, layer, options), 1 + 2 * layer);
+      const [x2, h2] = family.addNorm(x1, attended, layer, 'mlp');
+      return [x2, drop(family.mlp(h2, layer), 2 + 2 * layer)];
+    });
+    for (const tensor of before) tensor.dispose();
+    x = stream;
+    delta = branch;
+  }
+  if (options.cache) appended(options.cache, batch.ids.shape[1]);
+  const hidden = tf.tidy(() => family.addNorm(x, delta!, config.num_hidden_layers, 'attention')[1]); // [B, T, C]
+  x.dispose();
+  delta!.dispose();
+  return hidden;
+}
+
+/** Where the two families differ. `layer` = number of layers names the last norm. */
+interface Family {
+  embed(batch: Batch): tf.Tensor3D;
+  norm(x: tf.Tensor3D, layer: number): tf.Tensor3D;
+  addNorm(x: tf.Tensor3D, delta: tf.Tensor3D, layer: number, before: 'attention' | 'mlp'): [tf.Tensor3D, tf.Tensor3D];
+  attend(h: tf.Tensor3D, batch: Batch, layer: number, options: ForwardOptions): tf.Tensor3D;
+  mlp(h: tf.Tensor3D, layer: number): tf.Tensor3D;
+}
+
+function llama(parameters: Parameters, config: ModelConfig): Family {
+  const weight = (name: string) => parameters.get(`${name}.weight`)! as tf.Tensor;
+  const shape = { heads: config.num_attention_heads, kvHeads: config.num_key_value_heads };
+  const normWeight = (layer: number, before: 'attention' | 'mlp') => {
+    if (layer === config.num_hidden_layers) return weight('model.norm') as tf.Tensor1D;
+    return weight(`model.layers.${layer}.${before === 'attention' ? 'input' : 'post_attention'}_layernorm`) as tf.Tensor1D;
+  };
+  const matrix = (layer: number, name: string) => weight(`model.layers.${layer}.${name}`) as tf.Tensor2D;
+  return {
+    embed: (batch) => embedding(batch.ids, weight('model.embed_tokens') as tf.Tensor2D),
+    norm: (x, layer) => rmsNorm(x, normWeight(layer, 'attention'), config.rms_norm_eps),
+    addNorm: (x, delta, layer, before) => addRmsNorm(x, delta, normWeight(layer, before), config.rms_norm_eps),
+    attend(h, batch, layer, options) {
+      const qkv = linear(h, matrix(layer, 'self_attn.qkv_proj')); // [B, T, (H + 2·KV)·D]
+      const rotated = rope(qkv, batch.positions, { ...shape, headSize: headSize(config), theta: config.rope_theta });
+      return linear(attend(rotated, batch, layer, shape, options), matrix(layer, 'self_attn.o_proj')); // [B, T, C]
+    },
+    mlp(h, layer) {
+      const gateUp = linear(h, matrix(layer, 'mlp.gate_up_proj')); // [B, T, 2·F]
+      return linear(swiglu(gateUp), matrix(layer, 'mlp.down_proj')); // [B, T, C]
+    },
+  };
+}
+
+function gpt2(parameters: Parameters, config: ModelConfig): Family {
+  const weight = (name: string) => parameters.get(`${name}.weight`)! as tf.Tensor;
+  const bias = (name: string) => parameters.get(`${name}.bias`) as tf.Tensor1D | undefined;
+  const shape = { heads: config.num_attention_heads, kvHeads: config.num_attention_heads };
+  const normName = (layer: number, before: 'attention' | 'mlp') => {
+    if (layer === config.num_hidden_layers) return 'transformer.ln_f';
+    return `transformer.h.${layer}.${before === 'attention' ? 'ln_1' : 'ln_2'}`;
+  };
+  const eps = config.layer_norm_epsilon;
+  return {
+    embed: (batch) =>
+      embedding(batch.ids, weight('transformer.wte') as tf.Tensor2D).add(embedding(batch.positions, weight('transformer.wpe') as tf.Tensor2D)),
+    norm(x, layer) {
+      const name = normName(layer, 'attention');
+      return layerNorm(x, weight(name) as tf.Tensor1D, bias(name), eps);
+    },
+    addNorm(x, delta, layer, before) {
+      const name = normName(layer, before);
+      return addLayerNorm(x, delta, weight(name) as tf.Tensor1D, bias(name), eps);
+    },
+    attend(h, batch, layer, options) {
+      const name = `transformer.h.${layer}.attn`;
+      const qkv = linear(h, weight(`${name}.c_attn`) as tf.Tensor2D, bias(`${name}.c_attn`)); // [B, T, 3·C]
+      return linear(attend(qkv, batch, layer, shape, options), weight(`${name}.c_proj`) as tf.Tensor2D, bias(`${name}.c_proj`)); // [B, T, C]
+    },
+    mlp(h, layer) {
+      const name = `transformer.h.${layer}.mlp`;
+      const inner = linear(h, weight(`${name}.c_fc`) as tf.Tensor2D, bias(`${name}.c_fc`), config.activation_function); // [B, T, F]
+      return linear(inner, weight(`${name}.c_proj`) as tf.Tensor2D, bias(`${name}.c_proj`)); // [B, T, C]
+    },
+  };
+}
+
+function attend(qkv: tf.Tensor3D, batch: Batch, layer: number, shape: { heads: number; kvHeads: number }, options: ForwardOptions): tf.Tensor3D {
+  if (options.cache) return cachedAttention(qkv, options.cache, layer, shape);
+  return attention(qkv, batch.segments, { ...shape, mask: options.mask ?? 'causal' });
+}

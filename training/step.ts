@@ -1,0 +1,165 @@
+// Legend: B batch, T tokens.
+import * as tf from '@tensorflow/tfjs';
+import { overwrite, type Recorded, recorded } from '../backends/recording.js';
+import type { HostBatch } from '../datasets/loader.js';
+import type { ModelConfig } from '../model/config.js';
+import { languageModelLoss, languageModelLosses } from '../model/heads.js';
+import { type Batch, forward, type Parameters } from '../model/transformer.js';
+import { type AdamwSettings, adamw } from '../ops/adamw.js';
+import { accumulateGradients } from '../ops/gradients.js';
+import { UserError } from '../util/errors.js';
+
+/** Everything that a step changes: parameters and AdamW's moments, by name, on the device. `step` counts the updates made. */
+export interface TrainState {
+  config: ModelConfig;
+  parameters: Parameters;
+  moment1: ReadonlyMap<string, tf.Variable>;
+  moment2: ReadonlyMap<string, tf.Variable>;
+  step: number;
+}
+
+/** A state about to make its first step, or, with `moments`, its next one. */
+export function trainState(
+  config: ModelConfig,
+  parameters: Parameters,
+  resumed?: { step: number; moment1: ReadonlyMap<string, Float32Array>; moment2: ReadonlyMap<string, Float32Array> },
+): TrainState {
+  const moments = (values?: ReadonlyMap<string, Float32Array>) => {
+    return new Map([...parameters].map(([name, { shape }]) => [name, variableOf(values?.get(name), shape)]));
+  };
+  return { config, parameters, moment1: moments(resumed?.moment1), moment2: moments(resumed?.moment2), step: resumed?.step ?? 0 };
+}
+
+function variableOf(values: Float32Array | undefined, shape: number[]): tf.Variable {
+  const tensor = values ? tf.tensor(values, shape) : tf.zeros(shape);
+  const variable = tf.variable(tensor, false);
+  tensor.dispose();
+  return variable;
+}
+
+/** The batch's place on the device: the same tensors for every batch, so that a recorded pass finds them. */
+interface Inputs {
+  batch: Required<Batch>;
+  write(host: HostBatch): void;
+  dispose(): void;
+}
+
+function inputs(B: number, T: number): Inputs {
+  const place = () => {
+    const zeros = tf.zeros([B, T], 'int32');
+    const variable = tf.variable(zeros, false);
+    zeros.dispose();
+    return variable as tf.Tensor as tf.Tensor2D;
+  };
+  const batch = { ids: place(), positions: place(), segments: place(), targets: place() };
+  const fields = Object.keys(batch) as (keyof typeof batch)[];
+  return {
+    batch,
+    write(host) {
+      for (const field of fields) overwrite(batch[field] as tf.Tensor as tf.Variable, host[field]);
+    },
+    dispose() {
+      for (const field of fields) batch[field].dispose();
+    },
+  };
+}
+
+export interface StepOptions extends Omit<AdamwSettings, 'learningRate' | 'step'> {
+  weightDecay: number;
+  /** Dropout's key; the mask is a function of (seed, step, micro-step, row, site). */
+  seed: number;
+}
+
+export interface StepResult {
+  /** Mean over the supervised tokens of the whole accumulated batch. */
+  loss: number;
+  /** Before clipping. */
+  gradNorm: number;
+  tokens: number;
+}
+
+export interface Stepper {
+  /**
+   * One update from micro-batches of equal shape: the loss is summed over tokens and divided by the supervised tokens of all of them.
+   * @throws UserError when the loss or a gradient is not finite; nothing is changed then.
+   */
+  step(batches: readonly HostBatch[], learningRate: number): Promise<StepResult>;
+  /** Why passes are not replayed, or undefined when they are. */
+  readonly notReplayed: string | undefined;
+  dispose(): void;
+}
+
+/** The training step of a language model: forward, backward, clip, AdamW. Weight decay acts on matrices only. */
+export function stepper(state: TrainState, B: number, T: number, options: StepOptions): Stepper {
+  const { config, parameters } = state;
+  const gradients = new Map([...parameters].map(([name, { shape }]) => [name, variableOf(undefined, shape)]));
+  const place = inputs(B, T);
+  const scale = tf.variable(tf.scalar(1), false);
+  const dropoutKey = tf.variable(tf.zeros([4], 'int32'), false) as tf.Tensor as tf.Tensor1D;
+  const pass: Recorded = recorded(() => {
+    const loss = accumulateGradients(parameters, gradients, () => {
+      const hidden = forward(parameters, config, place.batch, config.dropout > 0 ? { dropoutKey } : {});
+      return tf.mul(languageModelLoss(parameters, config, hidden, place.batch.targets), scale);
+    });
+    return [loss];
+  });
+  const items = [...parameters].map(([name, parameter]) => ({
+    name,
+    parameter,
+    gradient: gradients.get(name)!,
+    moment1: state.moment1.get(name)!,
+    moment2: state.moment2.get(name)!,
+    weightDecay: parameter.rank === 2 ? options.weightDecay : 0,
+  }));
+
+  return {
+    get notReplayed() {
+      return pass.notReplayed;
+    },
+    async step(batches, learningRate) {
+      const tokens = batches.reduce((sum, batch) => sum + batch.supervised, 0);
+      overwrite(scale, Float32Array.of(1 / tokens));
+      let loss = 0;
+      for (const [micro, batch] of batches.entries()) {
+        place.write(batch);
+        overwrite(dropoutKey as tf.Tensor as tf.Variable, Int32Array.of(options.seed | 0, Math.floor(options.seed / 2 ** 32), state.step, micro));
+        loss += (await pass.run()[0].data())[0];
+      }
+      if (!Number.isFinite(loss)) {
+        for (const gradient of gradients.values()) overwrite(gradient, new Float32Array(gradient.size));
+        throw new UserError(`step ${state.step + 1}: the loss is ${loss}; nothing was applied. Lower learning_rate, or raise warmup_steps`);
+      }
+      const { gradNorm, nonFinite } = await adamw(items, { ...options, learningRate, step: state.step + 1 });
+      if (nonFinite !== undefined) {
+        throw new UserError(
+          `step ${state.step + 1}: the gradient of ${nonFinite} is not finite; nothing was applied. Lower learning_rate, or set max_grad_norm`,
+        );
+      }
+      state.step++;
+      return { loss, gradNorm, tokens };
+    },
+    dispose() {
+      pass.dispose();
+      place.dispose();
+      for (const tensor of [scale, dropoutKey, ...gradients.values()]) tensor.dispose();
+    },
+  };
+}
+
+/** Sum of -log p over the supervised tokens of each batch, without gradients. */
+export function evaluator(config: ModelConfig, parameters: Parameters, B: number, T: number) {
+  const place = inputs(B, T);
+  const pass = recorded(() =>
+    tf.tidy(() => [tf.sum(languageModelLosses(parameters, config, forward(parameters, config, place.batch), place.batch.targets))]),
+  );
+  return {
+    async loss(batch: HostBatch): Promise<number> {
+      place.write(batch);
+      return (await pass.run()[0].data())[0];
+    },
+    dispose() {
+      pass.dispose();
+      place.dispose();
+    },
+  };
+}
