@@ -48,15 +48,15 @@ export async function writeSafetensors(
   metadata: Readonly<Record<string, string>> = { format: 'pt' },
 ): Promise<void> {
   const ordered = [...tensors].sort((a, b) => ITEM_BYTES[b.dtype ?? 'F32'] - ITEM_BYTES[a.dtype ?? 'F32']);
-  const header: Record<string, unknown> = { __metadata__: metadata };
+  const header = new Map<string, unknown>([['__metadata__', metadata]]);
   let offset = 0;
   for (const { name, dtype = 'F32', shape } of ordered) {
-    if (name in header) throw new Error(`writing ${path}: two tensors are named ${name}`);
+    if (header.has(name)) throw new Error(`writing ${path}: two tensors are named ${name}`);
     const end = offset + itemCount(shape) * ITEM_BYTES[dtype];
-    header[name] = { dtype, shape, data_offsets: [offset, end] };
+    header.set(name, { dtype, shape, data_offsets: [offset, end] });
     offset = end;
   }
-  const json = Buffer.from(JSON.stringify(header));
+  const json = Buffer.from(JSON.stringify(Object.fromEntries(header)));
   const prefix = Buffer.alloc(8 + Math.ceil(json.length / 8) * 8, ' ');
   prefix.writeBigUInt64LE(BigInt(prefix.length - 8));
   json.copy(prefix, 8);
