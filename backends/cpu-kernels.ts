@@ -1,0 +1,67 @@
+import * as tf from '@tensorflow/tfjs';
+import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
+
+/** How a backend lends its tensors to tfjs's own CPU kernels and takes their results. */
+export interface Lender {
+  /** The values of a tensor, which may be the backend's own memory: a CPU kernel only reads them, and only while it runs. */
+  values(tensor: tf.TensorInfo): tf.TypedArray;
+  /** Called when the kernel is done with what `values` gave. */
+  returned?(values: tf.TypedArray): void;
+  /** A tensor of the backend that holds a copy of the values. */
+  take(values: tf.TypedArray, shape: number[], dtype: tf.DataType): tf.TensorInfo;
+}
+
+let cpu: MathBackendCPU | undefined;
+
+function cpuBackend(): MathBackendCPU {
+  cpu ??= Object.assign(new MathBackendCPU(), { firstUse: false }); // no advice about another backend
+  return cpu;
+}
+
+/** The names of the kernels that tfjs's CPU backend has and `backend` lacks. */
+export function lackingKernels(backend: string): string[] {
+  const present = new Set(tf.getKernelsForBackend(backend).map((kernel) => kernel.kernelName));
+  return tf
+    .getKernelsForBackend('cpu')
+    .map((kernel) => kernel.kernelName)
+    .filter((name) => !present.has(name));
+}
+
+/** Runs the CPU kernel `name` on the lender's tensors. */
+export function runOnCpu(
+  name: string,
+  lender: Lender,
+  inputs: tf.NamedTensorInfoMap,
+  attrs?: tf.NamedAttrMap,
+): tf.TensorInfo | tf.TensorInfo[] {
+  const kernel = tf.getKernel(name, 'cpu');
+  if (!kernel) throw new Error(`runOnCpu: tfjs has no CPU kernel ${name}`);
+  const backend = cpuBackend();
+  const lent: { info: tf.TensorInfo; values: tf.TypedArray }[] = [];
+  const made = new Set<object>();
+  const lend = (tensor: tf.TensorInfo | undefined): tf.TensorInfo => {
+    if (!tensor) return undefined as unknown as tf.TensorInfo; // an optional input that is not there
+    const values = lender.values(tensor);
+    const info = backend.makeTensorInfo([...tensor.shape], tensor.dtype, values);
+    lent.push({ info, values });
+    return info;
+  };
+  // Kernels of several equal inputs (AddN, Concat, Pack) get an array instead of a record.
+  const cpuInputs = Array.isArray(inputs)
+    ? inputs.map(lend)
+    : Object.fromEntries(Object.entries(inputs).map(([key, tensor]) => [key, lend(tensor)]));
+  try {
+    const outputs = kernel.kernelFunc({ inputs: cpuInputs as tf.NamedTensorInfoMap, attrs, backend });
+    const take = (output: tf.TensorInfo) => {
+      made.add(output.dataId);
+      return lender.take(backend.readSync(output.dataId) as tf.TypedArray, output.shape, output.dtype);
+    };
+    return Array.isArray(outputs) ? outputs.map(take) : take(outputs);
+  } finally {
+    for (const { info, values } of lent) {
+      made.add(info.dataId);
+      lender.returned?.(values);
+    }
+    for (const dataId of made) backend.disposeData(dataId, true);
+  }
+}
