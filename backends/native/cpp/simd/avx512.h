@@ -1,6 +1,9 @@
 // The vector of AVX-512: 16 floats. Each simd/*.h gives these same names; kernels are written once against them.
 // The last vector of a row is handled with loadN / storeN, which touch only the first n floats (n <= 0: none; n >= kLanes: all).
 #pragma once
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // GCC 12's own intrinsics (its bug 105593)
+#endif
 #include <immintrin.h>
 
 #include <cstdint>
