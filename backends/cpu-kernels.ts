@@ -14,7 +14,10 @@ export interface Lender {
 let cpu: MathBackendCPU | undefined;
 
 function cpuBackend(): MathBackendCPU {
-  cpu ??= Object.assign(new MathBackendCPU(), { firstUse: false }); // no advice about another backend
+  if (!cpu) {
+    cpu = new MathBackendCPU();
+    (cpu as unknown as { firstUse: boolean }).firstUse = false; // no advice about another backend
+  }
   return cpu;
 }
 

@@ -83,7 +83,9 @@ export async function assertSameBitsOnAnyThreads(run: () => tf.Tensor | tf.Tenso
       addon.threads(threads);
       const bits = await Promise.all([run()].flat().map(bitsOf));
       first ??= bits;
-      bits.forEach((value, i) => assert.deepEqual(value, first![i], `output ${i} has the same bits with ${threads} threads as with 1`));
+      bits.forEach((value, i) => {
+        assert.deepEqual(value, first![i], `output ${i} has the same bits with ${threads} threads as with 1`);
+      });
     }
   } finally {
     addon.threads(before);
