@@ -20,7 +20,7 @@ export function checkPretrain(value: unknown, context: z.core.$RefinementCtx): v
   checkTokenizer(config, report);
   checkData(config, report);
   checkLength(config, report);
-  if (config.precision === 'bf16' && ['webgpu', 'tensorflow', 'wasm'].includes(config.device as string)) {
+  if (config.precision === 'bf16' && ['wasm', 'cpu'].includes(config.device as string)) {
     report('precision', `bf16 is for the native device, not ${config.device}`, 'set device: native or precision: fp32');
   }
 }

@@ -1,0 +1,41 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { packageRoot } from '../util/package-root.js';
+import { dataCommand } from './commands/data.js';
+import { doctorCommand } from './commands/doctor.js';
+import { pretrainCommand } from './commands/pretrain.js';
+import { sampleCommand } from './commands/sample.js';
+import { validateCommand } from './commands/validate.js';
+import { reportError } from './errors.js';
+
+/** Runs one command line (without `node` and the script) and gives its exit code. Nothing is thrown: errors are printed. */
+export async function run(argv: readonly string[]): Promise<number> {
+  try {
+    await program().parseAsync(argv, { from: 'user' });
+    return 0;
+  } catch (error) {
+    return reportError(error, argv);
+  }
+}
+
+function program(): Command {
+  const fourfold = new Command('fourfold')
+    .description('From raw text to a chat model on one laptop.')
+    .version(JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')).version)
+    .option('--verbose', 'show the stack of an error, and what runs where')
+    .addHelpText('after', '\nFor example:\n  fourfold data fetch tinyshakespeare\n  fourfold pretrain shakespeare-char\n')
+    .showHelpAfterError('(--help says more)')
+    .exitOverride();
+  for (const command of [dataCommand(), pretrainCommand(), sampleCommand(), validateCommand(), doctorCommand()]) {
+    inherit(fourfold, command);
+    fourfold.addCommand(command);
+  }
+  return fourfold;
+}
+
+/** Lets a command and those below it report errors as `parent` does. */
+function inherit(parent: Command, command: Command): void {
+  command.copyInheritedSettings(parent);
+  for (const below of command.commands) inherit(command, below);
+}
