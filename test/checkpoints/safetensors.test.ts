@@ -86,7 +86,7 @@ describe('safetensors', () => {
     for (const [name, { shape, data }] of loaded) {
       assert.deepEqual(shape, expected[name].shape);
       assert.deepEqual(
-        Array.from(data, (v) => (typeof v === 'bigint' ? String(v) : v)),
+        Array.from<number | bigint, unknown>(data, (v) => (typeof v === 'bigint' ? String(v) : v)),
         expected[name].values,
         name,
       );
