@@ -1,12 +1,17 @@
 import { CommanderError } from 'commander';
-import { UserError } from '../util/errors.js';
+import type { UserError } from '../util/errors.js';
+
+/** By name, not by class: a module loaded in two ways has two classes. */
+export function isUserError(error: unknown): error is UserError {
+  return error instanceof Error && error.name === 'UserError';
+}
 
 /** Prints an error as its user should see it, the stack with `--verbose` only, and gives the exit code. */
 export function reportError(error: unknown, argv: readonly string[]): number {
   if (error instanceof CommanderError) return error.exitCode; // commander has printed it
   const verbose = argv.includes('--verbose');
   const stack = error instanceof Error && verbose ? `\n${error.stack}` : '';
-  if (error instanceof UserError) {
+  if (isUserError(error)) {
     console.error(`${error.exitCode > 128 ? '' : 'error: '}${error.message}${stack}`);
     return error.exitCode;
   }

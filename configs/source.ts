@@ -135,6 +135,6 @@ function describe(fault: YAMLError, text: string): string {
     case 'MULTIPLE_DOCS':
       return 'a configuration is one YAML document; received a second one; remove the line ---';
     default:
-      return `not valid YAML: ${fault.message.replace(/\s+/g, ' ')}; received ${JSON.stringify(here)}; correct it`;
+      return `not valid YAML: ${fault.message.replace(/\s+/g, ' ')}; received ${here ? JSON.stringify(here) : 'the end of it'}; correct it`;
   }
 }

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { UserError } from '../../util/errors.js';
+import { isUserError } from '../errors.js';
 
 export function validateCommand(): Command {
   return new Command('validate')
@@ -17,7 +18,7 @@ export function validateCommand(): Command {
           await loadPretrainConfig(file, overrides);
           console.log(`${file}: correct`);
         } catch (error) {
-          if (!(error instanceof UserError)) throw error;
+          if (!isUserError(error)) throw error;
           faults.push(error.message);
         }
       }
