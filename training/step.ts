@@ -2,49 +2,21 @@
 import * as tf from '@tensorflow/tfjs';
 import { overwrite, type Recorded, recorded } from '../backends/recording.js';
 import type { HostBatch } from '../datasets/loader.js';
-import type { ModelConfig } from '../model/config.js';
-import { languageModelLoss, languageModelLosses } from '../model/heads.js';
-import { type Batch, forward, type Parameters } from '../model/transformer.js';
+import { languageModelLoss } from '../model/heads.js';
+import { type Batch, forward } from '../model/transformer.js';
 import { type AdamwSettings, adamw } from '../ops/adamw.js';
 import { accumulateGradients } from '../ops/gradients.js';
 import { UserError } from '../util/errors.js';
+import { type TrainState, variableOf } from './state.js';
 
-/** Everything that a step changes: parameters and AdamW's moments, by name, on the device. `step` counts the updates made. */
-export interface TrainState {
-  config: ModelConfig;
-  parameters: Parameters;
-  moment1: ReadonlyMap<string, tf.Variable>;
-  moment2: ReadonlyMap<string, tf.Variable>;
-  step: number;
-}
-
-/** A state about to make its first step, or, with `moments`, its next one. */
-export function trainState(
-  config: ModelConfig,
-  parameters: Parameters,
-  resumed?: { step: number; moment1: ReadonlyMap<string, Float32Array>; moment2: ReadonlyMap<string, Float32Array> },
-): TrainState {
-  const moments = (values?: ReadonlyMap<string, Float32Array>) => {
-    return new Map([...parameters].map(([name, { shape }]) => [name, variableOf(values?.get(name), shape)]));
-  };
-  return { config, parameters, moment1: moments(resumed?.moment1), moment2: moments(resumed?.moment2), step: resumed?.step ?? 0 };
-}
-
-function variableOf(values: Float32Array | undefined, shape: number[]): tf.Variable {
-  const tensor = values ? tf.tensor(values, shape) : tf.zeros(shape);
-  const variable = tf.variable(tensor, false);
-  tensor.dispose();
-  return variable;
-}
-
-/** The batch's place on the device: the same tensors for every batch, so that a recorded pass finds them. */
-interface Inputs {
+/** A batch's place on the device: the same tensors for every batch, so that a recorded pass finds them. */
+export interface Inputs {
   batch: Required<Batch>;
   write(host: HostBatch): void;
   dispose(): void;
 }
 
-function inputs(B: number, T: number): Inputs {
+export function inputs(B: number, T: number): Inputs {
   const place = () => {
     const zeros = tf.zeros([B, T], 'int32');
     const variable = tf.variable(zeros, false);
@@ -142,24 +114,6 @@ export function stepper(state: TrainState, B: number, T: number, options: StepOp
       pass.dispose();
       place.dispose();
       for (const tensor of [scale, dropoutKey, ...gradients.values()]) tensor.dispose();
-    },
-  };
-}
-
-/** Sum of -log p over the supervised tokens of each batch, without gradients. */
-export function evaluator(config: ModelConfig, parameters: Parameters, B: number, T: number) {
-  const place = inputs(B, T);
-  const pass = recorded(() =>
-    tf.tidy(() => [tf.sum(languageModelLosses(parameters, config, forward(parameters, config, place.batch), place.batch.targets))]),
-  );
-  return {
-    async loss(batch: HostBatch): Promise<number> {
-      place.write(batch);
-      return (await pass.run()[0].data())[0];
-    },
-    dispose() {
-      pass.dispose();
-      place.dispose();
     },
   };
 }

@@ -1,0 +1,253 @@
+// Legend: B batch, T tokens.
+import path from 'node:path';
+import { type DeviceDescription, peakFlops, useDevice } from '../backends/device.js';
+import { generationConfig, modelCard } from '../checkpoints/hugging-face.js';
+import { loadCheckpoint, loadOptimizer, resolveCheckpoint } from '../checkpoints/load.js';
+import { pruneCheckpoints, saveCheckpoint } from '../checkpoints/save.js';
+import { resolvedYaml } from '../configs/load.js';
+import { modelConfig, type PretrainConfig, stepsGiven } from '../configs/schema.js';
+import { type HostBatch, type Loader, type LoaderState, openLoader } from '../datasets/loader.js';
+import { prepareTraining } from '../datasets/training.js';
+import { evaluator } from '../evaluation/language-model.js';
+import { flopsPerToken, type ModelConfig, parameterCount } from '../model/config.js';
+import { initialParameters, parametersFrom } from '../model/transformer.js';
+import { setPrecision } from '../ops/precision.js';
+import { sampleText } from '../sampler/sample.js';
+import { type Tokenizer, tokenizerConfig } from '../tokenizer/index.js';
+import { Progress } from '../training/progress.js';
+import { openRunDirectory, type RunDirectory } from '../training/run-directory.js';
+import { learningRate } from '../training/schedule.js';
+import { disposeState, momentsFrom, storedMoments, storedWeights, type TrainState, trainState } from '../training/state.js';
+import { stepper } from '../training/step.js';
+import { UserError } from '../util/errors.js';
+
+/** What a finished stage reports, also written as its summary.json. */
+export interface StageResult {
+  stage: string;
+  /** Directory of the finished model. */
+  checkpoint: string;
+  steps: number;
+  tokens: number;
+  seconds: number;
+  tokens_per_second: number;
+  peak_memory_bytes: number;
+  device: DeviceDescription;
+  /** Last and best values. */
+  metrics: Record<string, number>;
+}
+
+/** What a run is besides its tensors: all that resuming needs. No clock time, path or host. */
+interface TrainerState {
+  stage: 'pretrain';
+  step: number;
+  tokens: number;
+  loader: LoaderState;
+  tokenizer: string;
+  /** The latest evaluation's values and the best step's. */
+  metrics: Record<string, number>;
+}
+
+/**
+ * Pretraining: a language model from raw text by next-token prediction.
+ * Writes `run.directory` as docs/architecture.md describes it. An aborted `signal` ends the run after the step under way, saved.
+ * @throws UserError for data that cannot be used, for a directory that holds another run, and for a loss or gradient that is not finite.
+ */
+export async function pretrain(config: PretrainConfig, run: { directory: string; resume?: string }, signal: AbortSignal): Promise<StageResult> {
+  const directory = await openRunDirectory(run.directory, { resume: run.resume });
+  const say = (text: string) => console.error(text);
+  try {
+    // 1. The device, the same as before when the run goes on.
+    for (const { path: skipped, reasons } of directory.skipped) say(`passed over ${skipped}: ${reasons.join('; ')}`);
+    const device = await useDevice(config.device, { threads: config.threads, warn: say });
+    setPrecision(config.precision);
+    warnOfOtherDevice(directory, device, say);
+    await directory.writeConfig(resolvedYaml(config));
+    await directory.writeEnvironment({ ...device, precision: config.precision });
+
+    // 2. Text to tokens: documents are split, the tokenizer trained on the training part, both parts encoded.
+    const { tokenizer, tokens } = await prepareTraining(config, path.join(directory.path, 'tokens'), say);
+    const { batch_size: B, context_length: T, seed } = config;
+    const loading = { directory: tokens, contextLength: T, batchSize: B, packing: config.data.packing, seed };
+    const loader = await openLoader({ ...loading, split: 'train', sampling: config.data.sampling });
+    const heldOut = await openLoader({ ...loading, split: 'eval', sampling: 'epoch' });
+
+    // 3. The model: new, continued from a checkpoint, or as it was when the run stopped.
+    const { state, trainer } = await startingState(config, tokenizer, directory, loader);
+    const totalSteps = stepsGiven(config) ?? Math.ceil((config.epochs! * loader.batchesPerEpoch) / config.gradient_accumulation_steps);
+    const step = stepper(state, B, T, {
+      beta1: config.adam_beta1,
+      beta2: config.adam_beta2,
+      epsilon: config.adam_epsilon,
+      weightDecay: config.weight_decay,
+      maxGradNorm: config.max_grad_norm,
+      seed,
+    });
+    const evaluation = evaluator(state.config, state.parameters, B, T);
+    const flops = flopsPerToken(state.config, T);
+    const peak = peakFlops(config.precision);
+    say(describeModel(state.config, loader, heldOut, totalSteps, device));
+
+    // 4. Train.
+    const progress = new Progress(totalSteps);
+    progress.start(state.step);
+    const metrics: Record<string, number> = {};
+    const began = performance.now();
+    const trainedBefore = trainer.tokens;
+    let logged = { at: began, tokens: trainer.tokens };
+    let saved = directory.resumeFrom?.step ?? -1;
+
+    const save = async (target: string, resumable: boolean) => {
+      await saveCheckpoint(target, {
+        config: state.config,
+        tokenizer: tokenizer.toJSON(),
+        tokenizerConfig: tokenizerConfig(tokenizer, state.config.max_position_embeddings),
+        generationConfig: generationConfig(tokenizer.special),
+        modelCard: modelCard({
+          name: path.basename(config.output_dir),
+          stage: 'pretrain',
+          config: state.config,
+          parameters: parameterCount(state.config),
+          data: path.basename(config.data.path),
+          steps: state.step,
+          tokens: trainer.tokens,
+          metrics: trainer.metrics,
+        }),
+        weights: await storedWeights(state.config, state.parameters),
+        ...(resumable ? { optimizer: await storedMoments(state), trainerState: { ...trainer, loader: loader.state() } } : {}),
+      });
+    };
+    const saveStep = async () => {
+      if (saved === state.step) return;
+      await save(directory.checkpoint(state.step), true);
+      saved = state.step;
+      await pruneCheckpoints(directory.checkpoints, config.save_total_limit, trainer.metrics['best/step']);
+    };
+
+    while (state.step < totalSteps && !signal.aborted) {
+      // 4.1 One update from the accumulated gradients of the micro-batches.
+      const rate = learningRate(config, state.step, totalSteps);
+      const batches: HostBatch[] = [];
+      for (let i = 0; i < config.gradient_accumulation_steps; i++) batches.push(await loader.next());
+      const { loss, gradNorm, tokens: supervised } = await step.step(batches, rate);
+      trainer.step = state.step;
+      trainer.tokens += supervised;
+      const last = state.step === totalSteps;
+
+      const record: Record<string, number> = {};
+
+      // 4.2 Measure.
+      if (state.step % config.logging_steps === 0 || last) {
+        const now = performance.now();
+        const tokensPerSecond = ((trainer.tokens - logged.tokens) / (now - logged.at)) * 1000;
+        logged = { at: now, tokens: trainer.tokens };
+        const seconds = (now - began) / 1000;
+        Object.assign(record, { loss, lr: rate, grad_norm: gradNorm, tokens: trainer.tokens, tokens_per_second: tokensPerSecond, seconds });
+        progress.update({ step: state.step, loss, tokensPerSecond, peakFraction: peak && (tokensPerSecond * flops) / peak });
+      }
+
+      // 4.3 Evaluate on the whole held-out part; sample.
+      let isBest = false;
+      if (state.step % config.eval_steps === 0 || last) {
+        const held = await evaluation.evaluate(heldOut);
+        Object.assign(record, held);
+        Object.assign(trainer.metrics, held);
+        isBest = !(trainer.metrics['best/eval/loss'] <= held['eval/loss']);
+        if (isBest) Object.assign(trainer.metrics, { 'best/eval/loss': held['eval/loss'], 'best/step': state.step });
+        progress.note(`step ${state.step}: eval loss ${held['eval/loss'].toFixed(4)}, ${held['eval/bits_per_byte'].toFixed(4)} bits per byte`);
+      }
+      if (config.sample_steps > 0 && (state.step % config.sample_steps === 0 || last)) {
+        for (const sample of await samples(config, state, tokenizer)) directory.samples.write({ step: state.step, ...sample });
+      }
+      if (Object.keys(record).length > 0) directory.metrics.write({ step: state.step, ...record });
+      Object.assign(metrics, record);
+
+      // 4.4 Save.
+      if (state.step % config.save_steps === 0 || isBest || last) await saveStep();
+      // Signals are handled between macrotasks only.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    progress.end();
+
+    // 5. Leave: a run that was stopped is saved as it is, a finished one as `final`.
+    await saveStep();
+    if (!signal.aborted) await save(directory.final, false);
+    const seconds = (performance.now() - began) / 1000;
+    const result: StageResult = {
+      stage: 'pretrain',
+      checkpoint: signal.aborted ? directory.checkpoint(state.step) : directory.final,
+      steps: state.step,
+      tokens: trainer.tokens,
+      seconds,
+      tokens_per_second: (trainer.tokens - trainedBefore) / seconds,
+      peak_memory_bytes: process.resourceUsage().maxRSS * 1024,
+      device,
+      metrics: { ...metrics, ...trainer.metrics },
+    };
+    await directory.writeSummary(result);
+    step.dispose();
+    evaluation.dispose();
+    disposeState(state);
+    await loader.close();
+    await heldOut.close();
+    return result;
+  } finally {
+    await directory.close();
+  }
+}
+
+/** The model and its trainer's state: where the run stopped, where another checkpoint ended, or new. Moves the loader to its place. */
+async function startingState(
+  config: PretrainConfig,
+  tokenizer: Tokenizer,
+  directory: RunDirectory,
+  loader: Loader,
+): Promise<{ state: TrainState; trainer: TrainerState }> {
+  const fresh: TrainerState = { stage: 'pretrain', step: 0, tokens: 0, loader: loader.state(), tokenizer: tokenizer.hash(), metrics: {} };
+  if (directory.resumeFrom) {
+    const { path: from } = directory.resumeFrom;
+    const checkpoint = await loadCheckpoint(from);
+    const trainer = checkpoint.trainerState as TrainerState;
+    if (trainer.tokenizer !== tokenizer.hash()) {
+      throw new UserError(`resuming ${from}: its tokenizer must be the data's; it is another. Did the text change? Start anew in another output_dir`);
+    }
+    const optimizer = await loadOptimizer(from);
+    const moments = {
+      step: trainer.step,
+      moment1: momentsFrom(checkpoint.config, optimizer, 'moment1'),
+      moment2: momentsFrom(checkpoint.config, optimizer, 'moment2'),
+    };
+    loader.restore(trainer.loader);
+    return { state: trainState(checkpoint.config, parametersFrom(checkpoint.config, checkpoint.weights), moments), trainer };
+  }
+  if (config.init_from !== undefined) {
+    const checkpoint = await loadCheckpoint(await resolveCheckpoint(config.init_from));
+    const model = modelConfig(config, tokenizer.vocabSize, checkpoint.config);
+    return { state: trainState(model, parametersFrom(model, checkpoint.weights)), trainer: fresh };
+  }
+  const model = modelConfig(config, tokenizer.vocabSize);
+  return { state: trainState(model, initialParameters(model, config.seed)), trainer: fresh };
+}
+
+/** One continuation of each prompt of the configuration; the seed is fixed, so that samples of different steps can be compared. */
+async function samples(config: PretrainConfig, state: TrainState, tokenizer: Tokenizer): Promise<{ prompt: string; text: string }[]> {
+  const model = { config: state.config, parameters: state.parameters, tokenizer };
+  const texts = await sampleText(model, config.sample_prompts, { maxTokens: config.sample_max_tokens, seed: config.seed });
+  return config.sample_prompts.map((prompt, i) => ({ prompt, text: texts[i] }));
+}
+
+function warnOfOtherDevice(directory: RunDirectory, now: DeviceDescription, say: (text: string) => void): void {
+  const before = directory.environment;
+  if (!before || (before.device === now.device && before.isa === now.isa)) return;
+  say(
+    `This run began on ${before.device} ${before.isa ?? ''} and goes on on ${now.device} ${now.isa ?? ''}: the numbers will differ in their last bits.`,
+  );
+}
+
+function describeModel(config: ModelConfig, train: Loader, heldOut: Loader, steps: number, { device, isa, threads }: DeviceDescription): string {
+  const count = (n: number) => n.toLocaleString('en-US');
+  return [
+    `${config.architecture}: ${count(parameterCount(config))} parameters, vocabulary ${count(config.vocab_size)}`,
+    `${count(train.tokens)} tokens to train on, ${count(heldOut.tokens)} held out; ${count(steps)} steps`,
+    `on ${device}${isa ? ` (${isa})` : ''}, ${threads} thread${threads === 1 ? '' : 's'}`,
+  ].join('\n');
+}
