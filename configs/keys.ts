@@ -59,7 +59,7 @@ const tokenizer = section(
 const data = section(
   {
     path: text({
-      meaning: 'Text (.txt), rows (.jsonl, .json, .csv, .parquet, .arrow) or a directory of prepared tokens.',
+      meaning: 'Text (.txt), rows (.jsonl, .json, .arrow) or a directory of prepared tokens.',
       example: 'data/tinyshakespeare.txt',
     }),
     document: choice(['file', 'line', 'blank_line', 'row'], {
@@ -67,7 +67,7 @@ const data = section(
       computed: 'rows: row; text: file',
     }).optional(),
     columns: section(
-      { text: text({ meaning: 'Column that holds the text (rows only).', computed: 'text' }).optional() },
+      { text: text({ meaning: 'Column that holds the text (.jsonl and .json only).', computed: 'text' }).optional() },
       { meaning: 'Names of the columns.' },
     ).prefault({}),
     split: choice(['hash', 'tail'], {
@@ -162,9 +162,14 @@ export type PretrainInput = z.input<typeof pretrainKeys>;
 /** The same, each key read by itself; what depends on other keys is still missing. */
 export type PretrainKeys = z.output<typeof pretrainKeys>;
 
-/** Whether a file holds rows, each with named columns, by its extension. */
+/** Whether a file holds rows, each a document, by its extension. */
 export function rowFormat(path: string): boolean {
-  return /\.(jsonl|json|csv|parquet|arrow)$/i.test(path);
+  return /\.(jsonl|json|arrow)$/i.test(path);
+}
+
+/** Whether the columns of a file may have any names, by its extension. */
+export function namedColumns(path: string): boolean {
+  return /\.jsonl?$/i.test(path);
 }
 
 /** Tokens that one step of the optimizer learns from. */

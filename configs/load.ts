@@ -5,7 +5,7 @@ import { stringify } from 'yaml';
 import { UserError } from '../util/errors.js';
 import { errorCode } from '../util/files.js';
 import { fieldsOf } from './fields.js';
-import { pretrainKeys } from './keys.js';
+import { namedColumns, pretrainKeys } from './keys.js';
 import { presetNames, presetPath } from './presets.js';
 import { problemsOf, show } from './problems.js';
 import { familyKeys } from './rules.js';
@@ -47,7 +47,7 @@ export function resolvedYaml(config: PretrainConfig): string {
   const { model, tokenizer, data, ...rest } = structuredClone(config) as PretrainConfig & Record<string, unknown>;
   const other = model.architecture === 'gpt2' ? 'llama' : 'gpt2';
   for (const key of familyKeys[other]) delete model[key];
-  if (data.document !== 'row') delete (data as { columns?: unknown }).columns;
+  if (!namedColumns(data.path)) delete (data as { columns?: unknown }).columns;
   if (rest.lr_scheduler_type !== 'wsd') delete (rest as { decay_fraction?: unknown }).decay_fraction;
   if (rest.lr_scheduler_type === 'constant') delete (rest as { min_lr_ratio?: unknown }).min_lr_ratio;
   const resolved = { ...rest, model, data, ...(rest.init_from === undefined ? { tokenizer } : {}) };

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { basename, join } from 'node:path';
+import { packageRoot } from '../util/package-root.js';
 
 /** The file of a ready configuration, `shakespeare-char` for example, where no file of that name lies here. */
 export function presetPath(name: string): string | undefined {
@@ -19,9 +19,6 @@ function presetFile(name: string): string | undefined {
   return presetNames().includes(name) ? join(packagedConfigs(), `${name}.yaml`) : undefined;
 }
 
-/** `configs/` of the package: beside this file in the sources; next to `dist/` when compiled. */
 function packagedConfigs(): string {
-  const here = dirname(fileURLToPath(import.meta.url));
-  const compiled = basename(dirname(here)) === 'dist';
-  return compiled ? join(here, '..', '..', 'configs') : here;
+  return join(packageRoot(), 'configs');
 }

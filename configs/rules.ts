@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { rowFormat, stepsGiven } from './keys.js';
+import { namedColumns, rowFormat, stepsGiven } from './keys.js';
 
 /** Keys of `model` that only one family of models knows. */
 export const familyKeys = {
@@ -129,7 +129,7 @@ function checkData(config: Unchecked, report: Report): void {
   if (rows && ['file', 'line', 'blank_line'].includes(document as string)) {
     report('data.document', `must be row for ${data.path}`, 'remove it');
   } else if (!rows && document === 'row') {
-    report('data.document', 'row is for .jsonl, .json, .csv, .parquet and .arrow', 'use file, line or blank_line');
+    report('data.document', 'row is for .jsonl, .json and .arrow', 'use file, line or blank_line');
   } else if (document === 'file' && data.split === 'hash') {
     report(
       'data.split',
@@ -137,8 +137,8 @@ function checkData(config: Unchecked, report: Report): void {
       'set data.split: tail, or data.document: line or blank_line',
     );
   }
-  if (!rows && partOf(data.columns).text !== undefined) {
-    report('data.columns.text', 'is for .jsonl, .json, .csv, .parquet and .arrow', 'remove it');
+  if (!namedColumns(data.path) && partOf(data.columns).text !== undefined) {
+    report('data.columns.text', 'is for .jsonl and .json', 'remove it');
   }
   if (data.sampling === 'random' && data.packing === 'segments') {
     report(

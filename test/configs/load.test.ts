@@ -88,7 +88,12 @@ describe('a configuration', () => {
       ['model.architecture=llama', 'model.num_key_value_heads=2', 'model.rope_theta=500'],
       ['model.architecture=gpt2', 'model.bias=false', 'model.activation_function=gelu'],
     ];
-    const texts = [['data.path=a.txt'], ['data.path=a.jsonl', 'data.columns.text=body'], ['data.path=a.txt', 'data.document=line']];
+    const texts = [
+      ['data.path=a.txt'],
+      ['data.path=a.jsonl', 'data.columns.text=body'],
+      ['data.path=a.txt', 'data.document=line'],
+      ['data.path=a.arrow'],
+    ];
     const lengths = [[], ['max_steps=null', 'epochs=1.5'], ['max_steps=null', 'max_tokens=1e6']];
     const tokenizers = [['tokenizer.kind=char', 'tokenizer.special_tokens=false'], ['tokenizer.path=t.json'], ['tokenizer.kind=word']];
     const schedules = ['cosine', 'linear', 'wsd', 'constant'].map((name) => [`lr_scheduler_type=${name}`]);
