@@ -3,7 +3,7 @@ import os from 'node:os';
 import * as tf from '@tensorflow/tfjs';
 import { UserError } from '../util/errors.js';
 import { loadAddon } from './native/addon.js';
-import { registerNative } from './native/backend.js';
+import { registerNative } from './native/register.js';
 import { registerWasm } from './wasm.js';
 
 export type Device = 'native' | 'wasm' | 'cpu';

@@ -65,7 +65,10 @@ export async function pretrain(config: PretrainConfig, run: { directory: string;
     await directory.writeEnvironment({ ...device, precision: config.precision });
 
     // 2. Text to tokens: documents are split, the tokenizer trained on the training part, both parts encoded.
-    const { tokenizer, tokens } = await prepareTraining(config, path.join(directory.path, 'tokens'), say);
+    const { tokenizer, tokens } = await prepareTraining(config, path.join(directory.path, 'tokens'), {
+      reuse: directory.resumeFrom !== undefined,
+      say,
+    });
     const { batch_size: B, context_length: T, seed } = config;
     const loading = { directory: tokens, contextLength: T, batchSize: B, packing: config.data.packing, seed };
     const loader = await openLoader({ ...loading, split: 'train', sampling: config.data.sampling });

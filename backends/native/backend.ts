@@ -1,6 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
 import type { Handle, NativeAddon } from './addon.js';
-import { registerFusedKernels } from './fused/index.js';
 
 /** What tfjs holds for a tensor's data: a buffer of the addon, shared by every tensor made by reshape or clone. */
 export interface NativeData {
@@ -133,12 +132,4 @@ export class NativeEngine extends tf.KernelBackend {
   }
 
   override dispose(): void {}
-}
-
-/** Registers the backend `native` and its kernels with tfjs. Calling it twice changes nothing. */
-export function registerNative(addon: NativeAddon): void {
-  if (tf.findBackend('native')) return;
-  const engine = new NativeEngine(addon);
-  tf.registerBackend('native', () => engine);
-  registerFusedKernels(engine);
 }
