@@ -1,0 +1,215 @@
+// Attention over whole sequences, forward and backward. A run is a stretch of tokens of one segment: each is a sequence of its own, and starts
+// its blocks of keys at its first token, so that a segment gives the same bits wherever it is packed.
+#pragma once
+#include "attention_core.h"
+
+namespace fourfold {
+namespace FOURFOLD_ISA {
+namespace attention {
+
+struct Run {
+  int32_t row, start, length;
+};
+
+/// The arguments that forward and backward share. qkv is [B, T, W]: H heads of q, then KV of k, then KV of v.
+struct Shape {
+  int64_t B, T, H, KV, D, W;
+  bool causal;
+  float scale;
+  Shape(int64_t B, int64_t T, int64_t H, int64_t KV, int64_t D, bool causal)
+      : B(B), T(T), H(H), KV(KV), D(D), W((H + 2 * KV) * D), causal(causal), scale(1.f / sqrtf(static_cast<float>(D))) {}
+  int64_t group() const { return H / KV; }
+  /// Tokens of padding get zeros: [B, T, width]. Returns the number of runs.
+  int64_t runs(const int32_t* segments, Run* runs, float* rows, int64_t width) const {
+    int64_t count = 0;
+    for (int64_t b = 0; b < B; b++) {
+      for (int64_t t = 0; t < T;) {
+        const int32_t id = segments[b * T + t];
+        const int64_t start = t;
+        while (t < T && segments[b * T + t] == id) t++;
+        if (id >= 0)
+          runs[count++] = {static_cast<int32_t>(b), static_cast<int32_t>(start), static_cast<int32_t>(t - start)};
+        else
+          memset(rows + (b * T + start) * width, 0, (t - start) * width * sizeof(float));
+      }
+    }
+    return count;
+  }
+  void setLanes(Lanes& lanes, const Run& run, int64_t q0) const {
+    lanes.set(least(run.length - q0, kQueries), causal ? q0 + 1 : run.length, causal ? 1 : 0, run.length);
+  }
+};
+
+/// Memory of one backward pass over a run and a key-value head.
+struct Backward {
+  float *keys, *dk, *dv;                          // [length][padded D]
+  float *q, *dy, *dq;                             // [kQueries][padded D]
+  float *queries, *gradients;                     // q and dy transposed: [D][kQueries]
+  float *p, *ds;                                  // [kKeys][kQueries]
+  alignas(64) float lse[kQueries], delta[kQueries];
+  static int64_t floats(int64_t length, int64_t D) { return 3 * (length + kQueries) * padded(D) + 2 * kQueries * D + 2 * kKeys * kQueries; }
+  void at(float* memory, int64_t length, int64_t D) {
+    const int64_t width = padded(D);
+    float** parts[] = {&keys, &dk, &dv, &q, &dy, &dq, &queries, &gradients, &p, &ds};
+    const int64_t sizes[] = {length * width,   length * width, length * width, kQueries * width, kQueries * width,
+                             kQueries * width, D * kQueries,   D * kQueries,   kKeys * kQueries, kKeys * kQueries};
+    for (int i = 0; i < 10; i++) *parts[i] = memory, memory += sizes[i];
+  }
+};
+
+/// c[rows of r, D] += a · b, with c and b [.., width].
+template <bool ByDepth, class Rows>
+static inline void addProduct(Rows, const float* a, int64_t aStride, const float* b, int64_t depth, float* c, int64_t width) {
+  constexpr int R = Rows::value;
+  forVectorTiles(0, width / kLanes, [&](auto vectors, int64_t x) {
+    constexpr int Vectors = decltype(vectors)::value;
+    Vec sum[R][Vectors];
+    float* to = c + x * kLanes;
+    FOURFOLD_UNROLL
+    for (int i = 0; i < R; i++) {
+      FOURFOLD_UNROLL
+      for (int v = 0; v < Vectors; v++) sum[i][v] = load(to + i * width + v * kLanes);
+    }
+    accumulate<ByDepth>(sum, a, aStride, b + x * kLanes, width, depth);
+    FOURFOLD_UNROLL
+    for (int i = 0; i < R; i++) {
+      FOURFOLD_UNROLL
+      for (int v = 0; v < Vectors; v++) store(to + i * width + v * kLanes, sum[i][v]);
+    }
+  });
+}
+
+/// Adds one tile of queries to dk and dv, and makes its dq (both still without the scale).
+static void backwardTile(Backward& w, const Lanes& lanes, const float* v, int64_t vStride, int64_t D, float scale) {
+  const int64_t width = padded(D), end = lanes.keys(lanes.count - 1);
+  const Vec scale2 = set(scale * 1.44269504f);
+  memset(w.dq, 0, kQueries * width * sizeof(float));
+  for (int64_t k0 = 0; k0 < end; k0 += kKeys) {
+    const int64_t k1 = least(k0 + kKeys, end);
+    scores(lanes, w.keys, width, k0, k1, w.queries, D, w.p, [&](auto rows, auto vectors, auto& sum, int64_t j, int64_t v0, bool masked) {
+      FOURFOLD_UNROLL
+      for (int i = 0; i < decltype(rows)::value; i++) {
+        FOURFOLD_UNROLL
+        for (int x = 0; x < decltype(vectors)::value; x++) {
+          const int64_t lane = (v0 + x) * kLanes;
+          Vec p = exp2(sub(mul(sum[i][x], scale2), load(w.lse + lane)));
+          if (masked) p = select(less(set(static_cast<float>(j + i)), load(lanes.limit + lane)), p, zero());
+          store(w.p + (j - k0 + i) * kQueries + lane, p);
+        }
+      }
+    });
+    scores(lanes, v, vStride, k0, k1, w.gradients, D, w.ds, [&](auto rows, auto vectors, auto& sum, int64_t j, int64_t v0, bool masked) {
+      FOURFOLD_UNROLL
+      for (int i = 0; i < decltype(rows)::value; i++) {
+        FOURFOLD_UNROLL
+        for (int x = 0; x < decltype(vectors)::value; x++) {
+          const int64_t lane = (v0 + x) * kLanes, at = (j - k0 + i) * kQueries + lane;
+          Vec ds = mul(load(w.p + at), sub(sum[i][x], load(w.delta + lane)));
+          if (masked) ds = select(less(set(static_cast<float>(j + i)), load(lanes.limit + lane)), ds, zero());
+          store(w.ds + at, ds);
+        }
+      }
+    });
+    forRows(k0, k1, [&](auto rows, int64_t j) {
+      const int64_t from = lanes.firstVector(j) * kLanes, at = (j - k0) * kQueries + from;
+      addProduct<false>(rows, w.p + at, kQueries, w.dy + from * width, lanes.count - from, w.dv + j * width, width);
+      addProduct<false>(rows, w.ds + at, kQueries, w.q + from * width, lanes.count - from, w.dk + j * width, width);
+    });
+    forRows(0, lanes.count, [&](auto rows, int64_t l) {
+      const int64_t seen = least(k1, lanes.keys(l + decltype(rows)::value - 1)) - k0;
+      if (seen > 0) addProduct<true>(rows, w.ds + l, kQueries, w.keys + k0 * width, seen, w.dq + l * width, width);
+    });
+  }
+}
+
+/// to[r · stride + d] = scale · from[r][d].
+static inline void writeRows(const float* from, int64_t rows, int64_t D, float scale, float* to, int64_t stride) {
+  const int64_t width = padded(D);
+  for (int64_t r = 0; r < rows; r++) {
+    for (int64_t d = 0; d < D; d += kLanes) storeN(to + r * stride + d, mul(load(from + r * width + d), set(scale)), D - d);
+  }
+}
+
+}  // namespace attention
+
+namespace kernels {
+
+/// qkv, segments → o [B, T, H·D], lse [B, H, T]: the logarithm in base 2 of the sum of 2^(score · log2 e), kept for the gradient.
+static void attention(const Call& c) {
+  using namespace FOURFOLD_ISA::attention;
+  const Shape s(c.n(0), c.n(1), c.n(3), c.n(4), c.n(5), c.n(6) != 0);
+  const float* qkv = c.f32(0);
+  float *o = c.f32(2), *lse = c.f32(3);
+  Run* runs = reinterpret_cast<Run*>(sharedScratch(7, s.B * s.T * 3 + 1));
+  const int64_t count = s.runs(c.i32(1), runs, o, s.H * s.D), width = padded(s.D);
+  // The tiles of one run and head are dealt out to a few parts when there are fewer of those than the threads need. Bits do not depend on it.
+  const int64_t tiles = s.group() * ((s.T + kQueries - 1) / kQueries);
+  int64_t parts = count == 0 ? 1 : (4 * threads() + count * s.KV - 1) / (count * s.KV);
+  parts = threads() == 1 ? 1 : least(parts, tiles);
+  parallelFor(count * s.KV * parts, [&](int64_t item, int thread) {
+    const Run run = runs[item / (s.KV * parts)];
+    const int64_t kv = item / parts % s.KV, part = item % parts, first = run.row * s.T + run.start;
+    const float* k = qkv + first * s.W + (s.H + kv) * s.D;
+    const float* v = k + s.KV * s.D;
+    float* memory = scratch(thread, run.length * width + Forward::floats(s.D));
+    copyRows(v, s.W, run.length, s.D, memory);
+    Forward f;
+    f.at(memory + run.length * width, s.D);
+    Lanes lanes;
+    const int64_t own = (run.length + kQueries - 1) / kQueries;
+    for (int64_t tile = own * s.group() - 1 - part; tile >= 0; tile -= parts) {
+      const int64_t q0 = tile / s.group() * kQueries, h = kv * s.group() + tile % s.group();
+      s.setLanes(lanes, run, q0);
+      transposeRows(qkv + (first + q0) * s.W + h * s.D, s.W, lanes, s.D, f.queries);
+      forwardTile(f, lanes, k, s.W, memory, width, s.D, s.scale);
+      writeOutput(f, lanes, s.D, o + (first + q0) * s.H * s.D + h * s.D, s.H * s.D);
+      float* l = lse + (run.row * s.H + h) * s.T + run.start + q0;
+      for (int64_t i = 0; i < lanes.count; i++) l[i] = f.largest[i] + log2f(f.total[i]);
+    }
+  });
+}
+
+/// dqkv from dy, with o and lse of the forward pass. dk and dv of a head are summed over its query heads, then over tiles of queries, in order.
+static void attentionGrad(const Call& c) {
+  using namespace FOURFOLD_ISA::attention;
+  const Shape s(c.n(0), c.n(1), c.n(3), c.n(4), c.n(5), c.n(6) != 0);
+  const float *qkv = c.f32(0), *o = c.f32(2), *lse = c.f32(3), *dy = c.f32(4);
+  float* dqkv = c.f32(5);
+  Run* runs = reinterpret_cast<Run*>(sharedScratch(7, s.B * s.T * 3 + 1));
+  const int64_t count = s.runs(c.i32(1), runs, dqkv, s.W), width = padded(s.D), C = s.H * s.D;
+  parallelFor(count * s.KV, [&](int64_t item, int thread) {
+    const Run run = runs[item / s.KV];
+    const int64_t kv = item % s.KV, first = run.row * s.T + run.start;
+    const int64_t kAt = first * s.W + (s.H + kv) * s.D, vAt = kAt + s.KV * s.D;
+    Backward w;
+    w.at(scratch(thread, Backward::floats(run.length, s.D)), run.length, s.D);
+    copyRows(qkv + kAt, s.W, run.length, s.D, w.keys);
+    memset(w.dk, 0, 2 * run.length * width * sizeof(float));
+    Lanes lanes;
+    for (int64_t h = kv * s.group(); h < (kv + 1) * s.group(); h++) {
+      for (int64_t q0 = 0; q0 < run.length; q0 += kQueries) {
+        s.setLanes(lanes, run, q0);
+        const float* q = qkv + (first + q0) * s.W + h * s.D;
+        const int64_t at = (first + q0) * C + h * s.D;
+        copyRows(q, s.W, lanes.count, s.D, w.q);
+        copyRows(dy + at, C, lanes.count, s.D, w.dy);
+        transposeRows(q, s.W, lanes, s.D, w.queries);
+        transposeRows(dy + at, C, lanes, s.D, w.gradients);
+        for (int64_t l = 0; l < lanes.vectors * kLanes; l++) {
+          Vec delta = zero();
+          for (int64_t d = 0; d < s.D && l < lanes.count; d += kLanes) delta = fma(loadN(o + at + l * C + d, s.D - d), load(w.dy + l * width + d), delta);
+          w.delta[l] = sum(delta);
+          w.lse[l] = l < lanes.count ? lse[(run.row * s.H + h) * s.T + run.start + q0 + l] : 0.f;
+        }
+        backwardTile(w, lanes, qkv + vAt, s.W, s.D, s.scale);
+        writeRows(w.dq, lanes.count, s.D, s.scale, dqkv + (first + q0) * s.W + h * s.D, s.W);
+      }
+    }
+    writeRows(w.dk, run.length, s.D, s.scale, dqkv + kAt, s.W);
+    writeRows(w.dv, run.length, s.D, 1.f, dqkv + vAt, s.W);
+  });
+}
+
+}  // namespace kernels
+}  // namespace FOURFOLD_ISA
+}  // namespace fourfold
