@@ -18,7 +18,7 @@ import { Progress } from '../training/progress.js';
 import { openRunDirectory, type RunDirectory } from '../training/run-directory.js';
 import { learningRate } from '../training/schedule.js';
 import { disposeState, momentsFrom, storedMoments, storedWeights, type TrainState, trainState } from '../training/state.js';
-import { stepper } from '../training/step.js';
+import { type StepOptions, stepper } from '../training/step.js';
 import { UserError } from '../util/errors.js';
 
 /** What a finished stage reports, also written as its summary.json. */
@@ -76,15 +76,8 @@ export async function pretrain(config: PretrainConfig, run: { directory: string;
 
     // 3. The model: new, continued from a checkpoint, or as it was when the run stopped.
     const { state, trainer } = await startingState(config, tokenizer, directory, loader);
-    const totalSteps = stepsGiven(config) ?? Math.ceil((config.epochs! * loader.batchesPerEpoch) / config.gradient_accumulation_steps);
-    const step = stepper(state, B, T, {
-      beta1: config.adam_beta1,
-      beta2: config.adam_beta2,
-      epsilon: config.adam_epsilon,
-      weightDecay: config.weight_decay,
-      maxGradNorm: config.max_grad_norm,
-      seed,
-    });
+    const totalSteps = stepsOf(config, loader);
+    const step = stepper(state, B, T, stepOptions(config));
     const evaluation = evaluator(state.config, state.parameters, B, T);
     const flops = flopsPerToken(state.config, T);
     const peak = peakFlops(config.precision);
@@ -196,6 +189,23 @@ export async function pretrain(config: PretrainConfig, run: { directory: string;
   } finally {
     await directory.close();
   }
+}
+
+/** Steps of the whole run. */
+export function stepsOf(config: PretrainConfig, loader: Loader): number {
+  return stepsGiven(config) ?? Math.ceil((config.epochs! * loader.batchesPerEpoch) / config.gradient_accumulation_steps);
+}
+
+/** What the configuration says to the optimizer. */
+export function stepOptions(config: PretrainConfig): StepOptions {
+  return {
+    beta1: config.adam_beta1,
+    beta2: config.adam_beta2,
+    epsilon: config.adam_epsilon,
+    weightDecay: config.weight_decay,
+    maxGradNorm: config.max_grad_norm,
+    seed: config.seed,
+  };
 }
 
 /** The model and its trainer's state: where the run stopped, where another checkpoint ended, or new. Moves the loader to its place. */

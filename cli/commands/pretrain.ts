@@ -21,11 +21,12 @@ export function pretrainCommand(): Command {
       const { loadPretrainConfig } = await import('../../configs/load.js');
       const flags = (['device', 'threads'] as const).flatMap((key) => (options[key] === undefined ? [] : `${key}=${options[key]}`));
       const config = await loadPretrainConfig(file, [...overrides, ...flags]);
-      const { describePretrain, pretrain } = await import('../../stages/pretrain.js');
       if (options.dryRun) {
-        console.log(await describePretrain(config));
+        const { dryRun } = await import('../../stages/dry-run.js');
+        console.log(await dryRun(config));
         return;
       }
+      const { pretrain } = await import('../../stages/pretrain.js');
       const run = { directory: config.output_dir, resume: options.resume };
       const { checkpoint } = await interruptible((signal) => pretrain(config, run, signal));
       console.log(`Saved ${checkpoint}\nSample from it: fourfold sample ${checkpoint} --prompt "…"`);
