@@ -1,5 +1,5 @@
 export { CHAT_TEMPLATE, tokenizerConfig } from './chat-template.js';
-export { loadTokenizer } from './load.js';
+export { loadTokenizer, readTokenizer } from './load.js';
 export { SPECIAL_TOKENS } from './special-tokens.js';
 export type { DecodeOptions, StreamingDecoder, Tokenizer } from './tokenizer.js';
 export { TokenizerTrainer, type TrainOptions, trainTokenizer } from './train.js';

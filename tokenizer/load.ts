@@ -1,3 +1,5 @@
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { UserError } from '../util/errors.js';
 import { BytePairTokenizer } from './byte-pair.js';
 import { BYTE_CHARACTERS } from './bytes.js';
@@ -78,4 +80,26 @@ function unreadable(rule: string, received: string): UserError {
   return new UserError(
     `load tokenizer: tokenizer.json must have ${rule}; received ${received}. Use the tokenizer.json of a fourfold checkpoint, or train a tokenizer`,
   );
+}
+
+/** Reads a tokenizer.json, or the one in a folder (a checkpoint, prepared data). */
+export async function readTokenizer(path: string): Promise<Tokenizer> {
+  const isFolder = (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
+  const file = isFolder ? join(path, 'tokenizer.json') : path;
+  const contents = await readFile(file, 'utf8').catch((cause) => {
+    throw new UserError(
+      `load tokenizer: ${file} must be a file; it cannot be read (${cause.code}). Name a tokenizer.json or a folder that has one`,
+      1,
+      { cause },
+    );
+  });
+  let json: unknown;
+  try {
+    json = JSON.parse(contents);
+  } catch (cause) {
+    throw new UserError(`load tokenizer: ${file} must be JSON; ${(cause as Error).message}`, 1, { cause });
+  }
+  if (typeof json !== 'object' || json === null)
+    throw new UserError(`load tokenizer: ${file} must be a JSON object; received ${contents.slice(0, 40)}`);
+  return loadTokenizer(json);
 }

@@ -1,0 +1,141 @@
+import type { TokenStream } from './token-stream.js';
+
+/** A batch in plain arrays, [B·T] each; B rows of T tokens. */
+export interface HostBatch {
+  ids: Int32Array;
+  /** Restart in each segment. */
+  positions: Int32Array;
+  /** -1 is padding. */
+  segments: Int32Array;
+  /** The next token; -1 is ignored: at the last token of a segment that the stream does not continue, and padding. */
+  targets: Int32Array;
+  batchSize: number;
+  contextLength: number;
+  /** Targets that are not ignored. */
+  supervised: number;
+  /** UTF-8 bytes of text that the targets stand for. */
+  bytes: number;
+}
+
+export function emptyBatch(batchSize: number, contextLength: number, padding: number): HostBatch {
+  const filled = (value: number) => new Int32Array(batchSize * contextLength).fill(value);
+  return {
+    ids: filled(padding),
+    positions: filled(0),
+    segments: filled(-1),
+    targets: filled(-1),
+    batchSize,
+    contextLength,
+    supervised: 0,
+    bytes: 0,
+  };
+}
+
+/** How a stream of tokens becomes rows. */
+export interface Packing {
+  rows: number;
+  /** Writes row `row` of the pass into place `place` of an empty batch. */
+  fill(batch: HostBatch, place: number, row: number): void;
+  /** Number of rows to draw from at random, and the same as `fill` for those. */
+  drawable: number;
+  fillDrawn(batch: HostBatch, place: number, drawn: number): void;
+}
+
+/** Writes `inputs` tokens from `start` as one segment, the first `targets` of which predict the token after. */
+function writeSegment(
+  stream: TokenStream,
+  batch: HostBatch,
+  offset: number,
+  segment: number,
+  start: number,
+  inputs: number,
+  targets: number,
+): void {
+  for (let i = 0; i < inputs; i++) {
+    batch.ids[offset + i] = stream.ids[start + i];
+    batch.positions[offset + i] = i;
+    batch.segments[offset + i] = segment;
+    if (i < targets) batch.targets[offset + i] = stream.ids[start + i + 1];
+  }
+  batch.supervised += targets;
+  batch.bytes += stream.bytes(start + 1, start + 1 + targets);
+}
+
+/**
+ * Documents one after another, cut every `contextLength` tokens; each token but the stream's first is a target once, the last row is filled
+ * up. Drawn rows begin at any token that a whole row follows, as nanoGPT's.
+ */
+export function concatPacking(stream: TokenStream, contextLength: number): Packing {
+  const last = stream.ids.length - 1;
+  const write = (batch: HostBatch, place: number, start: number) => {
+    const length = Math.min(contextLength, last - start);
+    writeSegment(stream, batch, place * contextLength, 0, start, length, length);
+  };
+  return {
+    rows: Math.ceil(last / contextLength),
+    fill: (batch, place, row) => write(batch, place, row * contextLength),
+    drawable: last + 1 - contextLength,
+    fillDrawn: write,
+  };
+}
+
+/**
+ * Documents as segments, each in the first row that has room. One longer than a row is split into pieces that share a token: the last
+ * of a piece, which predicts nothing, begins the next. Each token but a document's first is a target once.
+ */
+export function segmentsPacking(stream: TokenStream, contextLength: number): Packing {
+  const rows: { starts: number[]; lengths: number[] }[] = [];
+  const room = new FirstFit();
+  const add = (start: number, length: number) => {
+    const row = room.take(length, contextLength);
+    rows[row] ??= { starts: [], lengths: [] };
+    rows[row].starts.push(start);
+    rows[row].lengths.push(length);
+  };
+  const stride = Math.max(1, contextLength - 1);
+  for (let d = 0; d + 1 < stream.offsets.length; d++) {
+    const end = stream.offsets[d + 1];
+    for (let start = stream.offsets[d]; start + 1 < end; start += stride) add(start, Math.min(contextLength, end - start));
+  }
+  const fill = (batch: HostBatch, place: number, row: number) => {
+    let offset = place * contextLength;
+    rows[row].starts.forEach((start, segment) => {
+      const length = rows[row].lengths[segment];
+      writeSegment(stream, batch, offset, segment, start, length, length - 1);
+      offset += length;
+    });
+  };
+  return { rows: rows.length, fill, drawable: rows.length, fillDrawn: fill };
+}
+
+/** Rows by the room left in them: a tree of maxima finds the first with enough in log(rows). */
+class FirstFit {
+  private leaves = 1;
+  private room = new Int32Array(2); // node i has the children 2i and 2i + 1; the leaves are the rows
+  private rows = 0;
+
+  /** Takes `length` from the first row that has it; begins a row of `whole` where none does. */
+  take(length: number, whole: number): number {
+    if (this.room[1] < length) this.begin(whole);
+    let node = 1;
+    while (node < this.leaves) node = this.room[2 * node] >= length ? 2 * node : 2 * node + 1;
+    this.set(node, this.room[node] - length);
+    return node - this.leaves;
+  }
+
+  private begin(whole: number): void {
+    if (this.rows === this.leaves) {
+      const grown = new Int32Array(4 * this.leaves);
+      grown.set(this.room.subarray(this.leaves), 2 * this.leaves);
+      this.leaves *= 2;
+      this.room = grown;
+      for (let node = this.leaves - 1; node > 0; node--) grown[node] = Math.max(grown[2 * node], grown[2 * node + 1]);
+    }
+    this.set(this.leaves + this.rows++, whole);
+  }
+
+  private set(leaf: number, value: number): void {
+    this.room[leaf] = value;
+    for (let node = leaf >> 1; node > 0; node >>= 1) this.room[node] = Math.max(this.room[2 * node], this.room[2 * node + 1]);
+  }
+}
