@@ -26,6 +26,8 @@ export interface FetchOptions {
   from?: string;
   /** Folder to bring the file to. */
   directory?: string;
+  /** Another table than the project's own. */
+  sources?: ReadonlyMap<string, Source>;
 }
 
 export interface FetchResult {
@@ -43,7 +45,7 @@ export async function listSources(): Promise<Map<string, Source>> {
 
 /** Brings a public data set; the file takes its place only when its checksum is right. */
 export async function fetchSource(name: string, options: FetchOptions = {}): Promise<FetchResult> {
-  const sources = await listSources();
+  const sources = options.sources ?? (await listSources());
   const source = sources.get(name);
   if (source === undefined) {
     const near = closest(name, sources.keys());
