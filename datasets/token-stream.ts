@@ -36,6 +36,8 @@ export async function readTokenStream(directory: string, name: 'train' | 'eval')
   const dataset = await readDataset(directory);
   const part = dataset[name];
   const tokenizer = loadTokenizer(JSON.parse(await fs.readFile(path.join(directory, 'tokenizer.json'), 'utf8')));
+  const tokenizerHash = tokenizer.hash();
+  for (const shard of part.shards) await checkTokenizer(path.join(directory, shard), tokenizerHash);
   const ids = new (dataset.vocab_size <= 0x10000 ? Uint16Array : Uint32Array)(part.tokens);
   const offsets = new Float64Array(part.documents + 1);
   const byteLengths = Uint32Array.from({ length: dataset.vocab_size }, (_, id) => tokenizer.byteLength(id));
@@ -43,7 +45,6 @@ export async function readTokenStream(directory: string, name: 'train' | 'eval')
   let document = 0;
   for (const shard of part.shards) {
     const file = path.join(directory, shard);
-    await checkTokenizer(file, tokenizer.hash());
     for await (const batch of readBatches(file)) {
       checkColumns(file, batch, ['ids', 'bytes']);
       const lists = batch.getChild('ids')!.data[0];
