@@ -1,11 +1,10 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import type { PretrainConfig } from '../configs/schema.js';
-import { loadTokenizer, type Tokenizer } from '../tokenizer/index.js';
-import { UserError } from '../util/errors.js';
+import { readTokenizer, type Tokenizer } from '../tokenizer/index.js';
 import { exists } from '../util/files.js';
+import { corpusFrom } from './corpus.js';
 import { trainTokenizerOn } from './documents.js';
-import { importJsonl, importText } from './import.js';
 import { prepare } from './prepare.js';
 
 export interface TrainingText {
@@ -27,18 +26,16 @@ export async function prepareTraining(
   const { data, seed } = config;
   for (const prepared of [data.path, ...(options.reuse ? [directory] : [])]) {
     if (!(await exists(path.join(prepared, 'dataset.json')))) continue;
-    return { tokens: prepared, tokenizer: await readTokenizer(path.join(prepared, 'tokenizer.json')) };
+    return { tokens: prepared, tokenizer: await readTokenizer(prepared) };
   }
   await fs.mkdir(path.dirname(directory), { recursive: true });
-  const corpus = data.path.endsWith('.arrow') ? data.path : `${directory}.corpus.arrow`;
-  if (corpus !== data.path) {
-    const files = { paths: [data.path], output: corpus };
-    const summary =
-      data.document === 'row'
-        ? await importJsonl({ ...files, textColumn: data.columns.text })
-        : await importText({ ...files, document: data.document });
-    if (summary.quarantined > 0) options.say(`${summary.quarantined} bad rows set aside in ${summary.quarantine}`);
-  }
+  const { corpus, imported } = await corpusFrom({
+    path: data.path,
+    document: data.document,
+    textColumn: data.columns.text,
+    output: `${directory}.corpus.arrow`,
+  });
+  if (imported && imported.quarantined > 0) options.say(`${imported.quarantined} bad rows set aside in ${imported.quarantine}`);
   const split = { split: data.split, evalFraction: data.eval_fraction };
   const source = config.tokenizer;
   const tokenizer =
@@ -46,16 +43,6 @@ export async function prepareTraining(
       ? await readTokenizer(source.path)
       : await trainTokenizerOn(corpus, split, { kind: source.kind, vocabSize: source.vocab_size, specialTokens: source.special_tokens });
   await prepare({ corpus, tokenizer, output: directory, seed, ...split });
-  if (corpus !== data.path) await fs.rm(corpus);
+  if (imported) await fs.rm(corpus);
   return { tokenizer, tokens: directory };
-}
-
-/** From a tokenizer.json, or a checkpoint's or data's directory that holds one. */
-export async function readTokenizer(file: string): Promise<Tokenizer> {
-  const stat = await fs.stat(file).catch(() => undefined);
-  const json = stat?.isDirectory() ? path.join(file, 'tokenizer.json') : file;
-  const text = await fs.readFile(json, 'utf8').catch((cause) => {
-    throw new UserError(`load a tokenizer: ${json} must be a tokenizer.json; it cannot be read (${cause.code})`, 1, { cause });
-  });
-  return loadTokenizer(JSON.parse(text));
 }
