@@ -5,11 +5,27 @@
 
 namespace fourfold {
 
+enum Activation { kNoActivation = 0, kGelu = 1, kGeluNew = 2 };  // by erf; by tanh
+
 /// What follows a multiplication, element by element: + bias[column], then the activation.
 struct Epilogue {
-  const float* bias = nullptr;     // [N]
-  int activation = 0;              // 0 none, 1 GELU (erf), 2 GELU (tanh)
-  float* preactivation = nullptr;  // [M, N] with the leading dimension of C: the value before the activation, kept for the gradient
+  const float* bias = nullptr;      // [N]
+  int activation = kNoActivation;
+  float* preactivation = nullptr;   // [M, N] with the leading dimension of C: the value before the activation, kept for the gradient
 };
+
+struct Bf16Kernels {
+  void (*gemm)(bool transA, bool transB, int64_t M, int64_t N, int64_t K, const float* A, int64_t lda, const float* B, int64_t ldb, float* C,
+               int64_t ldc, bool accumulate, const Epilogue& e);
+  int64_t (*packedElements)(int64_t N, int64_t K);  // of 2 bytes
+  void (*pack)(int64_t N, int64_t K, const float* W, int64_t ldw, uint16_t* packed);
+  void (*gemmPacked)(int64_t M, int64_t N, int64_t K, const float* A, int64_t lda, const uint16_t* packed, float* C, int64_t ldc, const Epilogue& e);
+  double (*peak)();  // GFLOP/s of all threads
+};
+
+/// The active one, null where the processor has none. Set once, at start-up.
+inline const Bf16Kernels* gBf16 = nullptr;
+inline void setBf16(const Bf16Kernels* kernels) { gBf16 = kernels; }
+inline bool hasBf16() { return gBf16 != nullptr; }
 
 }  // namespace fourfold

@@ -1,0 +1,21 @@
+// The bf16 multiply by AMX tiles.
+#define FOURFOLD_ISA amx
+#include "../simd/avx512.h"
+
+#include "../pool.h"
+#include "../simd/math.h"
+#include "../kernels/gemm_core.h"
+#include "../kernels/gemm_driver.h"
+#include "../kernels/gemm_amx.h"
+#include "../kernels/gemm_bf16_table.h"
+
+namespace fourfold {
+namespace amx {
+
+using Table = Bf16Table<AmxCore>;
+
+extern const Bf16Kernels bf16Kernels;
+const Bf16Kernels bf16Kernels = {Table::gemm, Table::elements, Table::pack, Table::gemmPacked, nullptr};
+
+}  // namespace amx
+}  // namespace fourfold
