@@ -5,8 +5,6 @@ import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
 export interface Lender {
   /** The values of a tensor, which may be the backend's own memory: a CPU kernel only reads them, and only while it runs. */
   values(tensor: tf.TensorInfo): tf.TypedArray;
-  /** Called when the kernel is done with what `values` gave. */
-  returned?(values: tf.TypedArray): void;
   /** A tensor of the backend that holds a copy of the values. */
   take(values: tf.TypedArray, shape: number[], dtype: tf.DataType): tf.TensorInfo;
 }
@@ -40,13 +38,11 @@ export function runOnCpu(
   const kernel = tf.getKernel(name, 'cpu');
   if (!kernel) throw new Error(`runOnCpu: tfjs has no CPU kernel ${name}`);
   const backend = cpuBackend();
-  const lent: { info: tf.TensorInfo; values: tf.TypedArray }[] = [];
-  const made = new Set<object>();
+  const held = new Set<object>();
   const lend = (tensor: tf.TensorInfo | undefined): tf.TensorInfo => {
     if (!tensor) return undefined as unknown as tf.TensorInfo; // an optional input that is not there
-    const values = lender.values(tensor);
-    const info = backend.makeTensorInfo([...tensor.shape], tensor.dtype, values);
-    lent.push({ info, values });
+    const info = backend.makeTensorInfo([...tensor.shape], tensor.dtype, lender.values(tensor));
+    held.add(info.dataId);
     return info;
   };
   // Kernels of several equal inputs (AddN, Concat, Pack) get an array instead of a record.
@@ -56,15 +52,17 @@ export function runOnCpu(
   try {
     const outputs = kernel.kernelFunc({ inputs: cpuInputs as tf.NamedTensorInfoMap, attrs, backend });
     const take = (output: tf.TensorInfo) => {
-      made.add(output.dataId);
-      return lender.take(backend.readSync(output.dataId) as tf.TypedArray, output.shape, output.dtype);
+      held.add(output.dataId);
+      return lender.take(typed(backend.readSync(output.dataId) as tf.TypedArray, output.dtype), output.shape, output.dtype);
     };
     return Array.isArray(outputs) ? outputs.map(take) : take(outputs);
   } finally {
-    for (const { info, values } of lent) {
-      made.add(info.dataId);
-      lender.returned?.(values);
-    }
-    for (const dataId of made) backend.disposeData(dataId, true);
+    for (const dataId of held) backend.disposeData(dataId, true);
   }
+}
+
+/** Some CPU kernels (OneHot) leave floats in a tensor of integers. */
+function typed(values: tf.TypedArray, dtype: tf.DataType): tf.TypedArray {
+  const type = dtype === 'int32' ? Int32Array : dtype === 'bool' ? Uint8Array : Float32Array;
+  return values instanceof type ? values : type.from(values);
 }

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import type { NativeAddon } from './addon.js';
 import { NativeEngine } from './backend.js';
 import { registerFusedKernels } from './fused/index.js';
+import { registerStandardKernels } from './kernels/index.js';
 
 /** Registers the backend `native` and its kernels with tfjs. Calling it twice changes nothing. */
 export function registerNative(addon: NativeAddon): void {
@@ -9,4 +10,5 @@ export function registerNative(addon: NativeAddon): void {
   const engine = new NativeEngine(addon);
   tf.registerBackend('native', () => engine);
   registerFusedKernels(engine);
+  registerStandardKernels(engine);
 }

@@ -92,6 +92,10 @@ static void clip(const Call& c) {
   const Vec low = set(static_cast<float>(c.x(0))), high = set(static_cast<float>(c.x(1)));
   unary(c, [=](Vec x) { return min(high, max(low, x)); });
 }
+static void divideBy(const Call& c) {
+  const Vec divisor = set(static_cast<float>(c.x(0)));
+  unary(c, [=](Vec x) { return div(x, divisor); });
+}
 static void cos(const Call& c) { map<float, float>(c, [](float x) { return cosf(x); }); }
 static void sin(const Call& c) { map<float, float>(c, [](float x) { return sinf(x); }); }
 

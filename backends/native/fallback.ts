@@ -1,0 +1,45 @@
+import * as tf from '@tensorflow/tfjs';
+import { type Lender, lackingKernels, runOnCpu } from '../cpu-kernels.js';
+import type { NativeData, NativeEngine } from './backend.js';
+
+const counts = new Map<string, number>();
+
+/** How often each of tfjs's own CPU kernels ran on the engine's memory so far: what has no kernel here, or none for such inputs. */
+export function fallbackCounts(): Record<string, number> {
+  return Object.fromEntries([...counts].sort(([, a], [, b]) => b - a));
+}
+
+/** CPU kernels read the engine's memory in place; only booleans, which lie there as int32, are copied. What they make is copied into it. */
+function lender(engine: NativeEngine): Lender {
+  return {
+    values(tensor) {
+      if (tensor.dtype === 'bool') return engine.readSync(tensor.dataId) as tf.TypedArray;
+      const data = tensor.dataId as NativeData;
+      const memory = engine.addon.view(data.handle);
+      return tensor.dtype === 'int32' ? new Int32Array(memory, 0, data.elements) : new Float32Array(memory, 0, data.elements);
+    },
+    take: (values, shape, dtype) => ({ dataId: engine.write(values, shape, dtype), shape, dtype }),
+  };
+}
+
+/** Runs tfjs's CPU kernel of this name on tensors of the engine, and counts it. */
+export function runFallback(
+  engine: NativeEngine,
+  name: string,
+  inputs: tf.NamedTensorInfoMap,
+  attributes?: tf.NamedAttrMap,
+): tf.TensorInfo | tf.TensorInfo[] {
+  counts.set(name, (counts.get(name) ?? 0) + 1);
+  return runOnCpu(name, lender(engine), inputs, attributes);
+}
+
+/** Registers the fallback for each kernel that tfjs's CPU backend has and the engine lacks. The last of the registrations. */
+export function registerFallbacks(engine: NativeEngine): void {
+  for (const kernelName of lackingKernels('native')) {
+    tf.registerKernel({
+      kernelName,
+      backendName: 'native',
+      kernelFunc: ({ inputs, attrs }) => runFallback(engine, kernelName, inputs, attrs),
+    });
+  }
+}
