@@ -45,6 +45,7 @@ Heap& gHeap = *new Heap;
 Buffers& gBuffers = *new Buffers;
 std::unordered_map<uint32_t, std::unique_ptr<Plan>>& gPlans = *new std::unordered_map<uint32_t, std::unique_ptr<Plan>>;
 Plan* gRecording = nullptr;
+const Isa* gIsa = nullptr;
 uint32_t gNextPlan = 1;
 
 napi_value throwError(napi_env env, const std::string& message) {
@@ -238,8 +239,50 @@ napi_value read(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-/// adamw(handles Float64Array rows [parameter, gradient, moment1, moment2, elements], reals Float64Array, weightDecay Float64Array, squaredNorms Float64Array)
-napi_value optimizerStep(napi_env env, napi_callback_info info);
+bool doubles(napi_env env, napi_value value, double*& data, size_t& length) {
+  napi_typedarray_type type;
+  bool isTyped = false;
+  if (napi_is_typedarray(env, value, &isTyped) != napi_ok || !isTyped) return false;
+  void* raw;
+  napi_get_typedarray_info(env, value, &type, &length, &raw, nullptr, nullptr);
+  data = static_cast<double*>(raw);
+  return type == napi_float64_array;
+}
+
+/// optimizerStep(items, weightDecay, settings, squaredNorms), all Float64Array → norm of all gradients.
+/// items: rows of [parameter, gradient, moment1, moment2, elements]; settings: [learningRate, beta1, beta2, epsilon, step, maxGradNorm].
+/// One step of AdamW, after which the gradients are 0; nothing is changed when the norm is not finite. squaredNorms receives each item's.
+napi_value optimizerStep(napi_env env, napi_callback_info info) {
+  Arguments args(env, info);
+  double *items, *weightDecay, *settings, *squaredNorms;
+  size_t rows, decays, reals, norms;
+  if (args.count != 4 || !doubles(env, args.values[0], items, rows) || !doubles(env, args.values[1], weightDecay, decays) ||
+      !doubles(env, args.values[2], settings, reals) || !doubles(env, args.values[3], squaredNorms, norms) || rows != 5 * decays || reals != 6 ||
+      norms != decays) {
+    return throwError(env, "native optimizerStep: needs items (5 numbers a parameter), weightDecay, 6 settings and squaredNorms");
+  }
+  std::vector<AdamwItem> list(decays);
+  for (size_t i = 0; i < decays; i++) {
+    const double* row = items + 5 * i;
+    float* data[4];
+    for (int k = 0; k < 4; k++) {
+      Buffer* buffer = gBuffers.find(static_cast<uint64_t>(row[k]));
+      if (!buffer || !(row[4] >= 0) || row[4] * sizeof(float) > buffer->bytes) {
+        return throwError(env, "native optimizerStep: item " + std::to_string(i) + ": not a live buffer of " +
+                                   std::to_string(static_cast<int64_t>(row[4])) + " elements");
+      }
+      data[k] = reinterpret_cast<float*>(buffer->data);
+    }
+    list[i] = {data[0], data[1], data[2], data[3], static_cast<int64_t>(row[4]), weightDecay[i]};
+  }
+  if (gRecording) gRecording->spoil("the optimizer ran");
+  const AdamwSettings step = {settings[0], settings[1], settings[2], settings[3], 1 - std::pow(settings[1], settings[4]),
+                              1 - std::pow(settings[2], settings[4]), settings[5]};
+  const double norm = (*gIsa->adamw)(list.data(), static_cast<int64_t>(decays), step, squaredNorms);
+  napi_value result;
+  napi_create_double(env, norm, &result);
+  return result;
+}
 
 /// view(handle) → ArrayBuffer over the buffer's own memory. For kernels of tfjs's CPU backend; it must not outlive the buffer.
 napi_value view(napi_env env, napi_callback_info info) {
@@ -368,6 +411,7 @@ napi_value initialise(napi_env env, napi_value exports) {
   std::string wrong;
   const Isa* isa = chooseIsa(wrong);
   if (!isa) return throwError(env, wrong);
+  gIsa = isa;
   setString(env, exports, "isa", isa->name);
   napi_value names;
   napi_create_array(env, &names);
@@ -398,6 +442,7 @@ napi_value initialise(napi_env env, napi_value exports) {
   setFunction(env, exports, "memory", memory);
   setFunction(env, exports, "profile", profile);
   setFunction(env, exports, "threads", threadCount);
+  setFunction(env, exports, "optimizerStep", optimizerStep);
   return exports;
 }
 

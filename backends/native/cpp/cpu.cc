@@ -15,17 +15,21 @@ namespace fourfold {
 
 namespace portable {
 extern const KernelList kernelList __attribute__((weak));
+extern const AdamwFunction adamwFunction __attribute__((weak));
 }
 #if defined(__x86_64__)
 namespace avx2 {
 extern const KernelList kernelList __attribute__((weak));
+extern const AdamwFunction adamwFunction __attribute__((weak));
 }
 namespace avx512 {
 extern const KernelList kernelList __attribute__((weak));
+extern const AdamwFunction adamwFunction __attribute__((weak));
 }
 #elif defined(__aarch64__)
 namespace neon {
 extern const KernelList kernelList __attribute__((weak));
+extern const AdamwFunction adamwFunction __attribute__((weak));
 }
 #endif
 
@@ -44,12 +48,12 @@ bool hasAvx512() {
 
 const Isa kIsas[] = {
 #if defined(__x86_64__)
-    {"avx512", hasAvx512, &avx512::kernelList, nothing},
-    {"avx2", hasAvx2, &avx2::kernelList, nothing},
+    {"avx512", hasAvx512, &avx512::kernelList, &avx512::adamwFunction, nothing},
+    {"avx2", hasAvx2, &avx2::kernelList, &avx2::adamwFunction, nothing},
 #elif defined(__aarch64__)
-    {"neon", always, &neon::kernelList, nothing},
+    {"neon", always, &neon::kernelList, &neon::adamwFunction, nothing},
 #endif
-    {"portable", always, &portable::kernelList, nothing},
+    {"portable", always, &portable::kernelList, &portable::adamwFunction, nothing},
 };
 
 }  // namespace

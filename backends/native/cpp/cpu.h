@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "adamw.h"
 #include "kernel.h"
 
 namespace fourfold {
@@ -11,6 +12,7 @@ struct Isa {
   const char* name;
   bool (*available)();
   const KernelList* kernels;
+  const AdamwFunction* adamw;
   void (*activate)();  // installs the bf16 multiply of this level, if it has one
 };
 
