@@ -161,7 +161,7 @@ export function gradientsOf(
   inputs: tf.Tensor[],
   dy?: tf.Tensor,
 ): { value: tf.Tensor; gradients: tf.Tensor[] } {
-  const { value, grads } = tf.valueAndGrads(fn)(inputs, dy);
+  const { value, grads } = tf.valueAndGrads(fn)(inputs, dy?.clone()); // the first node to run backwards frees it
   return { value, gradients: grads };
 }
 
