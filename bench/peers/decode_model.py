@@ -6,6 +6,7 @@ The weights are rounded to bf16 first, so that each precision holds the same num
 """
 
 import argparse
+import json
 import pathlib
 
 import torch
@@ -38,7 +39,7 @@ def main() -> None:
     state = model.state_dict()
     write_gguf(folder / "fp32.gguf", config, state, torch.float32)
     write_gguf(folder / "bf16.gguf", config, state, torch.bfloat16)
-    print(f"{args.shape}: {sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters in {folder}")
+    print(json.dumps({"folder": str(folder), "parameters": sum(p.numel() for p in model.parameters())}))
 
 
 if __name__ == "__main__":

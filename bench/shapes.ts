@@ -1,0 +1,61 @@
+// Legend: B batch, T tokens.
+import type { ModelConfig } from '../model/config.js';
+
+/** A model and the batch that it is trained on. */
+export interface TrainShape {
+  config: ModelConfig;
+  B: number;
+  T: number;
+}
+
+const common = {
+  tie_word_embeddings: true,
+  dropout: 0,
+  rope_theta: 10000,
+  rms_norm_eps: 1e-5,
+  layer_norm_epsilon: 1e-5,
+  bias: false,
+} as const;
+
+function gpt2(layers: number, heads: number, width: number, T: number): ModelConfig {
+  return {
+    ...common,
+    architecture: 'gpt2',
+    vocab_size: 65,
+    hidden_size: width,
+    num_hidden_layers: layers,
+    num_attention_heads: heads,
+    num_key_value_heads: heads,
+    intermediate_size: 4 * width,
+    max_position_embeddings: T,
+    activation_function: 'gelu',
+  };
+}
+
+/** The same shapes as SHAPES in peers/models.py. */
+export const TRAIN_SHAPES: Record<string, TrainShape> = {
+  S1: { config: gpt2(4, 4, 128, 64), B: 12, T: 64 },
+  S2: { config: gpt2(6, 6, 384, 256), B: 8, T: 256 },
+  S3: {
+    config: {
+      ...common,
+      architecture: 'llama',
+      vocab_size: 8192,
+      hidden_size: 512,
+      num_hidden_layers: 8,
+      num_attention_heads: 8,
+      num_key_value_heads: 8,
+      intermediate_size: 1376,
+      max_position_embeddings: 512,
+      activation_function: 'gelu',
+    },
+    B: 4,
+    T: 512,
+  },
+};
+
+/** The names that peers/decode_model.py knows: Llama 6L/384 with a vocabulary of 2,048, and 12L/768 with 8,192, both untied. */
+export const DECODE_SHAPES = ['12M', '97M'] as const;
+
+export const PRECISIONS = ['fp32', 'bf16'] as const;
+export type Precision = (typeof PRECISIONS)[number];
