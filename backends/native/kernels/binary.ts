@@ -11,7 +11,6 @@ const ARITHMETIC: Record<string, string> = {
   [tf.Maximum]: 'maximum',
   [tf.Minimum]: 'minimum',
   [tf.SquaredDifference]: 'squaredDifference',
-  [tf.FloorDiv]: 'floorDiv',
   [tf.Mod]: 'mod',
 };
 const FLOAT_ONLY: Record<string, string> = { [tf.RealDiv]: 'div', [tf.Pow]: 'pow' };
@@ -65,6 +64,7 @@ export function registerBinary(engine: NativeEngine): void {
   for (const [name, kernel] of Object.entries(FLOAT_ONLY)) {
     define(engine, name, (inputs) => (areFloats(inputs) ? runBinary(engine, kernel, inputs.a, inputs.b, 'float32') : undefined));
   }
+  define(engine, tf.FloorDiv, (inputs) => (areInt32(inputs) ? runBinary(engine, 'floorDivInt', inputs.a, inputs.b, 'int32') : undefined));
   for (const [name, kernel] of Object.entries(COMPARISONS)) {
     define(engine, name, (inputs) => {
       if (areFloats(inputs)) return runBinary(engine, kernel, inputs.a, inputs.b, 'bool');

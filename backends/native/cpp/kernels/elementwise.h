@@ -173,7 +173,6 @@ static void add(const Call& c) { binary(c, [](Vec a, Vec b) { return FOURFOLD_IS
 static void sub(const Call& c) { binary(c, [](Vec a, Vec b) { return FOURFOLD_ISA::sub(a, b); }); }
 static void mul(const Call& c) { binary(c, [](Vec a, Vec b) { return FOURFOLD_ISA::mul(a, b); }); }
 static void div(const Call& c) { binary(c, [](Vec a, Vec b) { return FOURFOLD_ISA::div(a, b); }); }
-static void floorDiv(const Call& c) { binary(c, [](Vec a, Vec b) { return FOURFOLD_ISA::floor(FOURFOLD_ISA::div(a, b)); }); }
 static void maximum(const Call& c) { binary(c, [](Vec a, Vec b) { return FOURFOLD_ISA::maximum(a, b); }); }
 static void minimum(const Call& c) { binary(c, [](Vec a, Vec b) { return FOURFOLD_ISA::minimum(a, b); }); }
 static void squaredDifference(const Call& c) {
