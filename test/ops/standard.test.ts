@@ -268,6 +268,51 @@ check(
 );
 check('ties: the first', [given(1, 3, 3, 2, 1, 1)], (x) => [tf.argMax(x), tf.argMin(x)]);
 
+// ---- products of matrices
+for (const [M, N, K] of [
+  [5, 7, 9],
+  [1, 33, 65],
+  [33, 1, 4],
+  [17, 40, 600],
+  [1, 1, 1],
+  [0, 3, 4],
+  [3, 0, 4],
+]) {
+  for (const [ta, tb] of [
+    [false, false],
+    [true, false],
+    [false, true],
+    [true, true],
+  ]) {
+    const of = (rows: number, columns: number, flip: boolean) => (flip ? [columns, rows] : [rows, columns]);
+    const options = { gradient: M * N > 0, K: K * 10, gradientK: Math.max(M, N) * 10 };
+    const what = `${M}×${K} and ${K}×${N}${ta ? ', a transposed' : ''}${tb ? ', b transposed' : ''}`;
+    check(`matMul of ${what}`, [floats(of(M, K, ta)), floats(of(K, N, tb))], (a, b) => tf.matMul(a, b, ta, tb), options);
+    check(
+      `matMul of a batch of ${what}`,
+      [floats([2, 3, ...of(M, K, ta)]), floats([2, 3, ...of(K, N, tb)])],
+      (a, b) => tf.matMul(a, b, ta, tb),
+      options,
+    );
+    check(`matMul of a batch with one: ${what}`, [floats([3, ...of(M, K, ta)]), floats(of(K, N, tb))], (a, b) => tf.matMul(a, b, ta, tb), {
+      K: K * 10,
+    });
+  }
+}
+check('matMul of nothing summed', [floats([3, 0]), floats([0, 4])], (a, b) => tf.matMul(a, b));
+check('matMul of a batch that repeats in part', [floats([3, 4, 5]), floats([2, 3, 5, 6])], (a, b) => tf.matMul(a, b), { K: 50 });
+for (const activation of ['linear', 'relu', 'sigmoid'] as const) {
+  check(
+    `matMul with bias and ${activation}`,
+    [floats([5, 7]), floats([7, 9]), floats([9])],
+    (a, b, bias) => tf.fused.matMul({ a: a as tf.Tensor2D, b: b as tf.Tensor2D, bias, activation }),
+    {
+      gradient: true,
+      K: 70,
+    },
+  );
+}
+
 // ---- movement
 for (const input of [floats, ints, bools]) {
   const kind = input === floats ? '' : input === ints ? ' of int32' : ' of bool';

@@ -25,7 +25,7 @@ const COMPARISONS: Record<string, string> = {
 const LOGICAL: Record<string, string> = { [tf.LogicalAnd]: 'logicalAnd', [tf.LogicalOr]: 'logicalOr' };
 
 /** y = kernel(a, b), each repeated along the dimensions that it lacks. */
-function runBinary(
+export function runBinary(
   engine: NativeEngine,
   kernel: string,
   a: tf.TensorInfo,

@@ -2,6 +2,7 @@ import type { NativeEngine } from '../backend.js';
 import { registerFallbacks } from '../fallback.js';
 import { registerBinary } from './binary.js';
 import { registerIndexed } from './gather.js';
+import { registerMatMul } from './matmul.js';
 import { registerMovement } from './movement.js';
 import { registerReductions } from './reduce.js';
 import { registerUnary } from './unary.js';
@@ -13,5 +14,6 @@ export function registerStandardKernels(engine: NativeEngine): void {
   registerReductions(engine);
   registerMovement(engine);
   registerIndexed(engine);
+  registerMatMul(engine);
   registerFallbacks(engine);
 }

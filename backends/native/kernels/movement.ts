@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import type { NativeEngine } from '../backend.js';
 import { define, size } from './define.js';
-import { joinDimensions, rowStrides } from './strides.js';
+import { broadcastStrides, joinDimensions, rowStrides } from './strides.js';
 
 /** Where a copy begins, in elements, and its step along each dimension; a step back is negative. */
 interface Side {
@@ -54,6 +54,11 @@ function slice(engine: NativeEngine, x: tf.TensorInfo, begin: readonly number[],
   const strides = rowStrides(x.shape);
   const from = begin.reduce((sum, start, d) => sum + start * strides[d], 0);
   return gathered(engine, x, shape, strides, from);
+}
+
+/** The tensor with its elements repeated to `shape`. */
+export function broadcast(engine: NativeEngine, x: tf.TensorInfo, shape: readonly number[]): tf.TensorInfo | undefined {
+  return gathered(engine, x, shape, broadcastStrides(x.shape, shape));
 }
 
 /** Joins tensors along an axis: each is [outer, own length, inner]. */
