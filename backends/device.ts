@@ -73,3 +73,15 @@ export async function useDevice(
   await tf.setBackend('wasm');
   return { device: 'wasm', threads, cpu };
 }
+
+/** The most floating-point operations a second that this machine was seen to do, by a probe of some 20 ms; undefined on devices that have none. */
+export function peakFlops(precision: 'fp32' | 'bf16'): number | undefined {
+  const { addon } = loadAddon();
+  if (tf.getBackend() !== 'native' || !addon) return undefined;
+  const result = addon.allocate(4);
+  const value = new Float32Array(1);
+  addon.kernels['probeMultiply'](result, precision === 'bf16' ? 1 : 0);
+  addon.read(result, value);
+  addon.release(result);
+  return value[0] * 1e9;
+}
