@@ -57,6 +57,15 @@ export function recorded(work: () => tf.Tensor[]): Recorded {
   };
 }
 
+const written = new WeakMap<tf.Tensor, Float32Array | Int32Array>();
+
+/** What `overwrite` last put into a variable: for an op that needs it on the host, on a device without a kernel for that op. */
+export function lastWritten(variable: tf.Tensor): Float32Array | Int32Array {
+  const values = written.get(variable);
+  if (!values) throw new Error('lastWritten: nothing was written to this tensor by `overwrite`');
+  return values;
+}
+
 /** Puts new values into a variable, in place where the device allows it, so that recorded work sees them. */
 export function overwrite(variable: tf.Variable, values: Float32Array | Int32Array): void {
   const engine = nativeEngine();
@@ -64,6 +73,7 @@ export function overwrite(variable: tf.Variable, values: Float32Array | Int32Arr
     engine.addon.write(engine.handle(variable), values);
     return;
   }
+  written.set(variable, values);
   const tensor = tf.tensor(values, variable.shape, variable.dtype);
   variable.assign(tensor);
   tensor.dispose();

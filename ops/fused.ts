@@ -16,7 +16,11 @@ export function runKernel(name: string, inputs: Record<string, tf.Tensor | undef
   const kernel = tf.getKernel(name, tf.getBackend());
   if (!kernel) throw new Error(`runKernel: the ${tf.getBackend()} backend has no kernel ${name}`);
   const engine = tf.engine();
-  const infos = kernel.kernelFunc({ inputs: inputs as tf.NamedTensorInfoMap, attrs: attributes as unknown as tf.NamedAttrMap, backend: engine.backend });
+  const infos = kernel.kernelFunc({
+    inputs: inputs as tf.NamedTensorInfoMap,
+    attrs: attributes as unknown as tf.NamedAttrMap,
+    backend: engine.backend,
+  });
   return (Array.isArray(infos) ? infos : [infos]).map((info) => engine.makeTensorFromTensorInfo(info, engine.backend));
 }
 
@@ -42,6 +46,11 @@ interface TapeEngine {
   ): void;
 }
 
+/** Whether gradients are being recorded, so that an op may as well compute its own at once. */
+export function tapeIsOn(): boolean {
+  return (tf.engine() as unknown as TapeEngine).isTapeOn();
+}
+
 /**
  * Puts one node on the tape, if one is on.
  * @param inputs   the tensors whose gradients flow over the tape: activations, and parameters without a gradient buffer of their own.
@@ -49,7 +58,13 @@ interface TapeEngine {
  * @param kept     what `backward` needs; held by reference count until it has run, so that their handles may be disposed of at once.
  * @param backward the gradient of each input, as a fresh tensor each; `dys` and `kept` are released after it.
  */
-export function onTape(name: string, inputs: Record<string, tf.Tensor>, outputs: tf.Tensor[], kept: tf.Tensor[], backward: Backward): tf.Tensor[] {
+export function onTape(
+  name: string,
+  inputs: Record<string, tf.Tensor>,
+  outputs: tf.Tensor[],
+  kept: tf.Tensor[],
+  backward: Backward,
+): tf.Tensor[] {
   const engine = tf.engine() as unknown as TapeEngine;
   if (!engine.isTapeOn()) return outputs;
   const backend = tf.engine().backend;

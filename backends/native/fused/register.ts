@@ -1,0 +1,19 @@
+import * as tf from '@tensorflow/tfjs';
+
+/** Registers a kernel of the backend `native`; inputs that are not there are undefined. */
+export function register<Attributes>(
+  kernelName: string,
+  run: (inputs: Record<string, tf.TensorInfo>, attributes: Attributes) => tf.TensorInfo[],
+): void {
+  tf.registerKernel({
+    kernelName,
+    backendName: 'native',
+    kernelFunc: ({ inputs, attrs }) => run(inputs as Record<string, tf.TensorInfo>, attrs as unknown as Attributes),
+  });
+}
+
+/** Rows and row length of a tensor taken as a matrix [M, C]. */
+export function matrixShape(tensor: tf.TensorInfo): [number, number] {
+  const C = tensor.shape[tensor.shape.length - 1];
+  return [tensor.shape.slice(0, -1).reduce((a, b) => a * b, 1), C];
+}

@@ -1,0 +1,108 @@
+// Legend: M rows (tokens), C hidden size, V vocabulary.
+import * as tf from '@tensorflow/tfjs';
+import { hasKernel, onTape, runKernel } from './fused.js';
+import { gradientOf } from './gradients.js';
+import { precision } from './precision.js';
+
+export interface LogProbs {
+  /** log p(target). */
+  logProbs: tf.Tensor1D;
+  /** −Σ p log p, in nats. */
+  entropy: tf.Tensor1D;
+  /** log Σ e^(logit / temperature). */
+  logSumExp: tf.Tensor1D;
+}
+
+/**
+ * Of each row's distribution softmax(hidden · tableᵀ / temperature): the log-probability of the target, the entropy and the log-sum-exp, each
+ * with its gradient. Logits are computed for some rows at a time, and again in the backward pass: [M, V] is never in memory.
+ *
+ * @param hidden  [M, C] float32.
+ * @param table   [V, C].
+ * @param targets [M] int32; -1 is ignored: such a row gives 0 and no gradient.
+ * @returns       three tensors [M].
+ */
+export function logProbs(
+  hidden: tf.Tensor2D,
+  table: tf.Tensor2D,
+  targets: tf.Tensor1D,
+  { temperature = 1 }: { temperature?: number } = {},
+): LogProbs {
+  const run = hasKernel('FourfoldLogProbs') ? fusedLogProbs : composedLogProbs;
+  const [logProbs, entropy, logSumExp] = run(hidden, table, targets, temperature) as tf.Tensor1D[];
+  return { logProbs, entropy, logSumExp };
+}
+
+function fusedLogProbs(hidden: tf.Tensor2D, table: tf.Tensor2D, targets: tf.Tensor1D, temperature: number): tf.Tensor[] {
+  const attributes = { temperature, bf16: precision() === 'bf16' };
+  const buffer = gradientOf(table);
+  const outputs = runKernel('FourfoldLogProbs', { hidden, table, targets }, attributes);
+  const inputs: Record<string, tf.Tensor> = buffer ? { hidden } : { hidden, table };
+  const kept = [hidden, table, targets, outputs[1], outputs[2]];
+  return onTape('FourfoldLogProbs', inputs, outputs, kept, (dys, [hidden, table, targets, entropy, logSumExp]) => {
+    const dtable = buffer ?? tf.zerosLike(table);
+    const [dLogProbs, dEntropy, dLogSumExp] = dys;
+    const given = { hidden, table, targets, entropy, logSumExp, dLogProbs, dEntropy, dLogSumExp, dtable };
+    const [dhidden] = runKernel('FourfoldLogProbsGrad', given, attributes);
+    return { hidden: dhidden, ...(!buffer && { table: dtable }) };
+  });
+}
+
+/** Rows a block: about 16 MB of logits. */
+function rowsTogether(V: number): number {
+  return Math.min(1024, Math.max(64, Math.floor(2 ** 22 / V)));
+}
+
+/** The block's logits as far as the values and their gradients need them; `counted` is 1 in rows whose target is not -1. */
+function block(hidden: tf.Tensor2D, table: tf.Tensor2D, targets: tf.Tensor1D, temperature: number, from: number) {
+  const rows = Math.min(rowsTogether(table.shape[0]), hidden.shape[0] - from);
+  const h = tf.slice(hidden, [from, 0], [rows, -1]);
+  const own = tf.slice(targets, [from], [rows]);
+  const logits = tf.div(tf.matMul(h, table, false, true), temperature); // [rows, V]
+  const top = tf.max(logits, 1, true);
+  const below = tf.sub(logits, top);
+  const logTotal = tf.log(tf.sum(tf.exp(below), 1, true)); // [rows, 1]
+  const logP = tf.sub(below, logTotal);
+  const p = tf.exp(logP);
+  const target = tf.oneHot(own, table.shape[0]); // all 0 for -1
+  const counted = tf.cast(tf.greaterEqual(own, 0), 'float32');
+  const entropy = tf.neg(tf.sum(tf.mul(p, logP), 1)); // [rows]
+  return { h, logP, p, target: tf.cast(target, 'float32'), counted, entropy, logSumExp: tf.reshape(tf.add(top, logTotal), [rows]) };
+}
+
+function composedLogProbs(hidden: tf.Tensor2D, table: tf.Tensor2D, targets: tf.Tensor1D, temperature: number): tf.Tensor[] {
+  const M = hidden.shape[0];
+  const blocks = Array.from({ length: Math.ceil(M / rowsTogether(table.shape[0])) }, (_, i) => i * rowsTogether(table.shape[0]));
+  if (M === 0) return [tf.zeros([0]), tf.zeros([0]), tf.zeros([0])];
+  const values = tf.customGrad((...inputs) => {
+    const [hidden, table] = inputs as tf.Tensor2D[];
+    const save = inputs[2] as unknown as (tensors: tf.Tensor[]) => void;
+    save([hidden, table, targets]);
+    const parts = blocks.map((from) =>
+      tf.tidy(() => {
+        const { logP, target, counted, entropy, logSumExp } = block(hidden, table, targets, temperature, from);
+        return tf.stack([tf.sum(tf.mul(logP, target), 1), tf.mul(entropy, counted), tf.mul(logSumExp, counted)]); // [3, rows]
+      }),
+    );
+    const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]) => {
+      const [hidden, table, targets] = saved as [tf.Tensor2D, tf.Tensor2D, tf.Tensor1D];
+      let dtable: tf.Tensor = tf.zerosLike(table);
+      const dhidden = blocks.map((from) => {
+        const [dh, sum] = tf.tidy(() => {
+          const { h, logP, p, target, counted, entropy } = block(hidden, table, targets, temperature, from);
+          const column = (i: number) => tf.reshape(tf.mul(tf.slice(dy as tf.Tensor2D, [i, from], [1, h.shape[0]]), counted), [-1, 1]);
+          const surprise = tf.add(logP, tf.reshape(entropy, [-1, 1]));
+          const perP = tf.sub(tf.sub(column(2), column(0)), tf.mul(column(1), surprise));
+          const dlogits = tf.div(tf.add(tf.mul(target, column(0)), tf.mul(p, perP)), temperature) as tf.Tensor2D; // [rows, V]
+          return [tf.matMul(dlogits, table), tf.add(dtable, tf.matMul(dlogits, h, true))];
+        });
+        dtable.dispose();
+        dtable = sum;
+        return dh;
+      });
+      return [tf.concat(dhidden, 0), dtable];
+    };
+    return { value: tf.concat(parts, 1), gradFunc };
+  })(hidden, table);
+  return tf.unstack(values);
+}
