@@ -22,6 +22,7 @@ function units() {
   list.push(['isa/portable.cc', []]);
   if (process.arch === 'x64') {
     list.push(['isa/avx2.cc', ['-mavx2', '-mfma', '-mf16c', '-mbmi2']], ['isa/avx512.cc', AVX512]);
+    list.push(['isa/avx512_bf16.cc', [...AVX512, '-mavx512bf16']], ['isa/amx.cc', [...AVX512, '-mavx512bf16', '-mamx-tile', '-mamx-bf16']]);
   }
   if (process.arch === 'arm64') list.push(['isa/neon.cc', []]);
   return list.filter(([file]) => existsSync(path.join(source, file)));

@@ -1,5 +1,7 @@
 #include "cpu.h"
 
+#include "kernels/gemm_bf16.h"
+
 #include <cstdlib>
 #include <cstring>
 
@@ -26,6 +28,12 @@ namespace avx512 {
 extern const KernelList kernelList __attribute__((weak));
 extern const AdamwFunction adamwFunction __attribute__((weak));
 }
+namespace avx512_bf16 {
+extern const Bf16Kernels bf16Kernels __attribute__((weak));
+}
+namespace amx {
+extern const Bf16Kernels bf16Kernels __attribute__((weak));
+}
 #elif defined(__aarch64__)
 namespace neon {
 extern const KernelList kernelList __attribute__((weak));
@@ -44,10 +52,29 @@ bool hasAvx512() {
   return hasAvx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
          __builtin_cpu_supports("avx512vl");
 }
+bool hasAvx512Bf16() {
+  unsigned a, b, c, d;
+  return &avx512_bf16::bf16Kernels && hasAvx512() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 5 & 1);
+}
+// Linux gives a process the registers of the tiles only when it asks for them.
+bool hasAmx() {
+#ifdef __linux__
+  constexpr int kRequestPermission = 0x1023, kTileData = 18;
+  unsigned a, b, c, d;
+  return &amx::bf16Kernels && hasAvx512Bf16() && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 22 & 1) && (d >> 24 & 1) &&
+         syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
+void useAvx512Bf16() { setBf16(&avx512_bf16::bf16Kernels); }
+void useAmx() { setBf16(&amx::bf16Kernels); }
 #endif
 
 const Isa kIsas[] = {
 #if defined(__x86_64__)
+    {"amx", hasAmx, &avx512::kernelList, &avx512::adamwFunction, useAmx},
+    {"avx512_bf16", hasAvx512Bf16, &avx512::kernelList, &avx512::adamwFunction, useAvx512Bf16},
     {"avx512", hasAvx512, &avx512::kernelList, &avx512::adamwFunction, nothing},
     {"avx2", hasAvx2, &avx2::kernelList, &avx2::adamwFunction, nothing},
 #elif defined(__aarch64__)

@@ -2,10 +2,10 @@
 #define FOURFOLD_ISA amx
 #include "../simd/avx512.h"
 
+#include "../kernel.h"
 #include "../pool.h"
 #include "../simd/math.h"
-#include "../kernels/gemm_core.h"
-#include "../kernels/gemm_driver.h"
+#include "../kernels/gemm.h"
 #include "../kernels/gemm_amx.h"
 #include "../kernels/gemm_bf16_table.h"
 
@@ -15,7 +15,7 @@ namespace amx {
 using Table = Bf16Table<AmxCore>;
 
 extern const Bf16Kernels bf16Kernels;
-const Bf16Kernels bf16Kernels = {Table::gemm, Table::elements, Table::pack, Table::gemmPacked, nullptr};
+const Bf16Kernels bf16Kernels = {Table::gemm, Table::elements, Table::pack, Table::gemmPacked, Table::peak};
 
 }  // namespace amx
 }  // namespace fourfold

@@ -27,6 +27,7 @@ static void multiplyPairs(int64_t pairs, const uint32_t* a, const uint32_t* b, f
   }
   FOURFOLD_UNROLL
   for (int i = 0; i < Rows; i++) {
+    FOURFOLD_UNROLL
     for (int v = 0; v < 2; v++) {
       float* to = c + i * ldc + v * 16;
       const int64_t n = columns - v * 16;
@@ -65,6 +66,21 @@ struct PairsCore {
   }
   static void packRight(const float* b, int64_t ldb, bool transposed, int64_t columns, int64_t k, Element* panel) {
     pack(b, ldb, !transposed, columns, kColumns, k, reinterpret_cast<uint32_t*>(panel));
+  }
+  /// GFLOP of one thread: `steps` multiplications of registers.
+  static double work(int64_t steps) { return steps * 16 * 2e-9 * 32; }
+  static void multiplyRegisters(int64_t steps) {
+    __m512 sum[16];
+    FOURFOLD_UNROLL
+    for (int i = 0; i < 16; i++) sum[i] = _mm512_setzero_ps();
+    __m512i value = _mm512_setzero_si512();
+    for (int64_t s = 0; s < steps; s++) {
+      __asm__ volatile("" : "+v"(value));
+      FOURFOLD_UNROLL
+      for (int i = 0; i < 16; i++) sum[i] = _mm512_dpbf16_ps(sum[i], (__m512bh)value, (__m512bh)value);
+    }
+    FOURFOLD_UNROLL
+    for (int i = 0; i < 16; i++) __asm__ volatile("" : : "v"(sum[i]));
   }
   static void multiply(int64_t rows, int64_t columns, int64_t k, const Element* a, const Element* b, float* c, int64_t ldc, bool accumulate) {
     kMultiplyPairs[rows]((k + 1) / 2, reinterpret_cast<const uint32_t*>(a), reinterpret_cast<const uint32_t*>(b), c, ldc, columns, accumulate);

@@ -1,5 +1,6 @@
 // The table of a core's bf16 kernels. Included by the isa/*.cc that define one, after the core.
 #pragma once
+#include "probe.h"
 
 namespace fourfold {
 namespace FOURFOLD_ISA {
@@ -14,6 +15,13 @@ struct Bf16Table {
   static void pack(int64_t N, int64_t K, const float* W, int64_t ldw, uint16_t* packed) { packWeights<Core>(N, K, Operand{W, ldw, true}, packed); }
   static void gemmPacked(int64_t M, int64_t N, int64_t K, const float* A, int64_t lda, const uint16_t* packed, float* C, int64_t ldc, const Epilogue& e) {
     multiplyPacked<Core>(M, N, K, Operand{A, lda, false}, packed, Target{C, ldc, false, e});
+  }
+  static double peak() {
+    constexpr int64_t steps = 20000;
+    return bestRate(8, Core::work(steps), [](int) {
+      const typename Core::Session session;
+      Core::multiplyRegisters(steps);
+    });
   }
 };
 
