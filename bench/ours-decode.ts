@@ -37,11 +37,11 @@ const model = { config, parameters: parametersFrom(config, weights) };
 async function run(): Promise<{ ids: number[]; tokensPerSecond: number }> {
   let start = 0;
   const options = { sampling: { temperature: 0 }, maxTokens, eos: new Set<number>(), seed: 1337, batchSize: batch };
-  const texts = await generate(model, prompts, options, () => {
+  const { tokens } = await generate(model, prompts, options, () => {
     start ||= performance.now();
     return false;
   });
-  return { ids: texts[0], tokensPerSecond: (batch * (maxTokens - 1) * 1000) / (performance.now() - start) };
+  return { ids: tokens[0], tokensPerSecond: (batch * (maxTokens - 1) * 1000) / (performance.now() - start) };
 }
 
 await run(); // warms up
