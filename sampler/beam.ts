@@ -45,7 +45,10 @@ export async function beamSearch(decoder: Decoder, prompt: readonly number[], op
     });
     finished = top([...finished, ...fresh], numBeams);
 
-    const open = candidates.map((candidate, rank) => ({ ...candidate, score: Math.fround(candidate.score + (ends[rank] ? IMPOSSIBLE : 0)) }));
+    const open = candidates.map((candidate, rank) => ({
+      ...candidate,
+      score: Math.fround(candidate.score + (ends[rank] ? IMPOSSIBLE : 0)),
+    }));
     const next = top(open, numBeams);
     running = next.map(({ beam, token, score }) => ({ tokens: [...running[beam].tokens, token], score }));
     length++;
@@ -98,5 +101,9 @@ function best(scores: Float32Array[], running: readonly Hypothesis[], count: num
 
 /** The `count` of highest score, highest first; earlier ones first among equals. */
 function top<T extends { score: number }>(items: T[], count: number): T[] {
-  return items.map((item, i) => ({ item, i })).sort((a, b) => b.item.score - a.item.score || a.i - b.i).slice(0, count).map(({ item }) => item);
+  return items
+    .map((item, i) => ({ item, i }))
+    .sort((a, b) => b.item.score - a.item.score || a.i - b.i)
+    .slice(0, count)
+    .map(({ item }) => item);
 }

@@ -1,0 +1,219 @@
+// Legend: B rows, T tokens of one pass, C hidden size, V vocabulary.
+import * as tf from '@tensorflow/tfjs';
+import { overwrite, type Recorded, recorded } from '../backends/recording.js';
+import type { ModelConfig } from '../model/config.js';
+import { logits } from '../model/heads.js';
+import { createKvCache, disposeKvCache, dropOldest, reorderRows } from '../model/kv-cache.js';
+import { type Batch, forward, type Parameters } from '../model/transformer.js';
+import { share } from '../ops/fused.js';
+
+/** What a decoder needs of a model. */
+export interface DecodingModel {
+  config: ModelConfig;
+  parameters: Parameters;
+}
+
+/**
+ * Several texts that grow side by side, each with its keys and values in a cache. What a row gives depends on its own tokens alone.
+ *
+ * A row that would pass the context length (`max_position_embeddings`) starts again from the last half of its tokens, at position 0: a window that
+ * slides by half a context, so that keys never have to be turned to other positions.
+ */
+export interface Decoder<Output extends tf.Tensor = tf.Tensor2D> {
+  readonly rows: number;
+  /** Takes in tokens[row] for each row, without looking at what follows. */
+  read(tokens: readonly (readonly number[])[]): void;
+  /**
+   * Takes in tokens[row] for each row and gives the head's output, for plain decoders logits [B, V], on each row's last new token.
+   * A row without new tokens stays as it is, and its output means nothing. Values are good until the next call; the caller disposes of the tensor.
+   */
+  feed(tokens: readonly (readonly number[])[]): Output;
+  /** Row i goes on from what row rows[i] was. There may be more or fewer rows than before. */
+  reorder(rows: readonly number[]): void;
+  dispose(): void;
+}
+
+/** Room for `rows` texts of at most `capacity` tokens, prompt included; more than a context is never taken. */
+export function decoder(model: DecodingModel, rows: number, capacity: number): Decoder;
+/** @param head what is made of the logits [B, V], on the device and in the same native call; its own inputs are to be overwritten in place. */
+export function decoder<Output extends tf.Tensor>(
+  model: DecodingModel,
+  rows: number,
+  capacity: number,
+  head: (logits: tf.Tensor2D) => Output,
+): Decoder<Output>;
+export function decoder(
+  model: DecodingModel,
+  rows: number,
+  capacity: number,
+  head = (logits: tf.Tensor2D): tf.Tensor => logits,
+): Decoder<tf.Tensor> {
+  const { config, parameters } = model;
+  const context = config.max_position_embeddings;
+  const cache = createKvCache(config, rows, Math.min(capacity, context));
+  /** The tokens in each row of the cache. */
+  let held: number[][] = Array.from({ length: rows }, () => []);
+  let step: Step | undefined;
+
+  /** The tokens that each row really takes in: those given, or the last half of all where they do not fit; such rows are emptied. */
+  const admit = (tokens: readonly (readonly number[])[]): (readonly number[])[] => {
+    const slides = tokens.map((fresh, row) => held[row].length + fresh.length > context);
+    const admitted = tokens.map((fresh, row) =>
+      slides[row] ? [...held[row], ...fresh].slice(-Math.max(1, Math.floor(context / 2))) : fresh,
+    );
+    if (slides.some(Boolean)) {
+      const drop = tf.tensor1d(
+        held.map(({ length }, row) => (slides[row] ? length : 0)),
+        'int32',
+      );
+      dropOldest(cache, drop);
+      drop.dispose();
+      held = held.map((before, row) => (slides[row] ? [] : before));
+    }
+    return admitted;
+  };
+
+  /** The pass over new tokens: hidden states [B, T, C]. */
+  const pass = (batch: Batch, newTokens: tf.Tensor1D): tf.Tensor3D => {
+    cache.newTokens = newTokens;
+    return forward(parameters, config, batch, { cache });
+  };
+
+  const stepOf = (): Step => {
+    step ??= decodingStep(held.length, ({ batch, newTokens }) => head(nextLogits(model, pass(batch, newTokens))));
+    return step;
+  };
+
+  /** One pass over prompts of different lengths. */
+  const readAll = (admitted: (readonly number[])[], last: boolean): tf.Tensor | undefined =>
+    tf.tidy(() => {
+      const { batch, newTokens, T } = padded(admitted, held);
+      const hidden = pass(batch, newTokens);
+      return last ? head(nextLogits(model, lastOf(hidden, admitted, T))) : undefined;
+    }) as tf.Tensor | undefined;
+
+  const take = (tokens: readonly (readonly number[])[], last: boolean): tf.Tensor | undefined => {
+    const admitted = admit(tokens);
+    const single = last && admitted.every(({ length }) => length <= 1);
+    const output = single ? share(stepOf().run(admitted, held)) : readAll(admitted, last);
+    admitted.forEach((fresh, row) => {
+      held[row].push(...fresh);
+    });
+    return output;
+  };
+
+  return {
+    get rows() {
+      return held.length;
+    },
+    read(tokens) {
+      if (tokens.some(({ length }) => length > 0)) take(tokens, false);
+    },
+    feed: (tokens) => take(tokens, true)!,
+    reorder(order) {
+      if (order.length === held.length && order.every((row, i) => row === i)) return;
+      step?.dispose();
+      step = undefined;
+      const rows = tf.tensor1d([...order], 'int32');
+      reorderRows(cache, rows);
+      rows.dispose();
+      held = order.map((row) => [...held[row]]);
+    },
+    dispose() {
+      step?.dispose();
+      disposeKvCache(cache);
+    },
+  };
+}
+
+/** One new token, or none, for each row: the pass that a device records. */
+interface Step {
+  run(tokens: readonly (readonly number[])[], held: readonly (readonly number[])[]): tf.Tensor;
+  dispose(): void;
+}
+
+interface Place {
+  batch: Batch;
+  newTokens: tf.Tensor1D;
+}
+
+function decodingStep(rows: number, work: (place: Place) => tf.Tensor): Step {
+  const [ids, positions, segments] = [variable([rows, 1]), variable([rows, 1]), variable([rows, 1])];
+  const newTokens = variable([rows]);
+  const column = (tensor: tf.Tensor) => tensor as tf.Tensor2D;
+  const place: Place = {
+    batch: { ids: column(ids), positions: column(positions), segments: column(segments) },
+    newTokens: newTokens as tf.Tensor as tf.Tensor1D,
+  };
+  const pass: Recorded = recorded(() => tf.tidy(() => [work(place)]));
+  return {
+    run(tokens, held) {
+      overwrite(
+        ids,
+        Int32Array.from(tokens, ([token]) => token ?? 0),
+      );
+      overwrite(
+        positions,
+        Int32Array.from(held, ({ length }) => length),
+      );
+      overwrite(
+        segments,
+        Int32Array.from(tokens, ({ length }) => length - 1),
+      );
+      overwrite(
+        newTokens,
+        Int32Array.from(tokens, ({ length }) => length),
+      );
+      return pass.run()[0];
+    },
+    dispose() {
+      pass.dispose();
+      tf.dispose([ids, positions, segments, newTokens]);
+    },
+  };
+}
+
+/** Tokens of each row side by side, filled up to the longest, after those that the rows hold. */
+function padded(tokens: readonly (readonly number[])[], held: readonly (readonly number[])[]): Place & { T: number } {
+  const B = tokens.length;
+  const T = Math.max(...tokens.map(({ length }) => length));
+  const [ids, positions, segments] = [new Int32Array(B * T), new Int32Array(B * T), new Int32Array(B * T).fill(-1)];
+  tokens.forEach((row, b) => {
+    ids.set(row, b * T);
+    positions.set(
+      row.map((_, t) => held[b].length + t),
+      b * T,
+    );
+    segments.fill(0, b * T, b * T + row.length);
+  });
+  const tensor = (values: Int32Array) => tf.tensor2d(values, [B, T], 'int32');
+  const batch = { ids: tensor(ids), positions: tensor(positions), segments: tensor(segments) };
+  return {
+    batch,
+    newTokens: tf.tensor1d(
+      Int32Array.from(tokens, ({ length }) => length),
+      'int32',
+    ),
+    T,
+  };
+}
+
+/** The hidden state of each row's last new token: [B, 1, C] of [B, T, C]. */
+function lastOf(hidden: tf.Tensor3D, tokens: readonly (readonly number[])[], T: number): tf.Tensor3D {
+  const [B, , C] = hidden.shape;
+  const last = tokens.map(({ length }, b) => b * T + Math.max(0, length - 1));
+  return tf.reshape(tf.gather(tf.reshape(hidden, [B * T, C]), tf.tensor1d(last, 'int32')), [B, 1, C]);
+}
+
+/** Logits [B, V] of hidden states [B, 1, C]. */
+function nextLogits({ parameters, config }: DecodingModel, hidden: tf.Tensor3D): tf.Tensor2D {
+  return logits(parameters, config, tf.reshape(hidden, [hidden.shape[0], hidden.shape[2]])) as tf.Tensor2D;
+}
+
+/** A place for int32 inputs that are overwritten. */
+export function variable(shape: number[]): tf.Variable {
+  const zeros = tf.zeros(shape, 'int32');
+  const made = tf.variable(zeros, false);
+  zeros.dispose();
+  return made;
+}
