@@ -80,13 +80,13 @@ static inline void addProduct(Rows, const float* a, int64_t aStride, const float
 }
 
 /// Adds one tile of queries to dk and dv, and makes its dq (both still without the scale).
-static void backwardTile(Backward& w, const Lanes& lanes, const float* v, int64_t vStride, int64_t D, float scale) {
+static void backwardTile(Backward& w, const Lanes& lanes, const float* v, int64_t vStride, int64_t D, float scale, Ahead& ahead) {
   const int64_t width = padded(D), end = lanes.keys(lanes.count - 1);
   const Vec scale2 = set(scale * 1.44269504f);
   memset(w.dq, 0, kQueries * width * sizeof(float));
   for (int64_t k0 = 0; k0 < end; k0 += kKeys) {
     const int64_t k1 = least(k0 + kKeys, end);
-    scores(lanes, w.keys, width, k0, k1, w.queries, D, w.p, [&](auto rows, auto vectors, auto& sum, int64_t j, int64_t v0, bool masked) {
+    scores(lanes, w.keys, width, k0, k1, w.queries, D, w.p, ahead, [&](auto rows, auto vectors, auto& sum, int64_t j, int64_t v0, bool masked) {
       FOURFOLD_UNROLL
       for (int i = 0; i < decltype(rows)::value; i++) {
         FOURFOLD_UNROLL
@@ -98,7 +98,7 @@ static void backwardTile(Backward& w, const Lanes& lanes, const float* v, int64_
         }
       }
     });
-    scores(lanes, v, vStride, k0, k1, w.gradients, D, w.ds, [&](auto rows, auto vectors, auto& sum, int64_t j, int64_t v0, bool masked) {
+    scores(lanes, v, vStride, k0, k1, w.gradients, D, w.ds, ahead, [&](auto rows, auto vectors, auto& sum, int64_t j, int64_t v0, bool masked) {
       FOURFOLD_UNROLL
       for (int i = 0; i < decltype(rows)::value; i++) {
         FOURFOLD_UNROLL
@@ -111,11 +111,13 @@ static void backwardTile(Backward& w, const Lanes& lanes, const float* v, int64_
       }
     });
     forRows(k0, k1, [&](auto rows, int64_t j) {
+      ahead.step();
       const int64_t from = lanes.firstVector(j) * kLanes, at = (j - k0) * kQueries + from;
       addProduct<false>(rows, w.p + at, kQueries, w.dy + from * width, lanes.count - from, w.dv + j * width, width);
       addProduct<false>(rows, w.ds + at, kQueries, w.q + from * width, lanes.count - from, w.dk + j * width, width);
     });
     forRows(0, lanes.count, [&](auto rows, int64_t l) {
+      ahead.step();
       const int64_t seen = least(k1, lanes.keys(l + decltype(rows)::value - 1)) - k0;
       if (seen > 0) addProduct<true>(rows, w.ds + l, kQueries, w.keys + k0 * width, seen, w.dq + l * width, width);
     });
@@ -146,9 +148,11 @@ static void attention(const Call& c) {
   const int64_t tiles = s.group() * ((s.T + kQueries - 1) / kQueries);
   int64_t parts = count == 0 ? 1 : (4 * threads() + count * s.KV - 1) / (count * s.KV);
   parts = threads() == 1 ? 1 : least(parts, tiles);
-  parallelFor(count * s.KV * parts, [&](int64_t item, int thread) {
+  const int64_t items = count * s.KV * parts;
+  parallelFor(items, [&](int64_t item, int thread) {
     const Run run = runs[item / (s.KV * parts)];
     const int64_t kv = item / parts % s.KV, part = item % parts, first = run.row * s.T + run.start;
+    const int64_t after = item + threads();  // this thread's next one, most likely
     const float* k = qkv + first * s.W + (s.H + kv) * s.D;
     const float* v = k + s.KV * s.D;
     float* memory = scratch(thread, run.length * width + Forward::floats(s.D));
@@ -160,9 +164,20 @@ static void attention(const Call& c) {
     for (int64_t tile = own * s.group() - 1 - part; tile >= 0; tile -= parts) {
       const int64_t q0 = tile / s.group() * kQueries, h = kv * s.group() + tile % s.group();
       s.setLanes(lanes, run, q0);
+      float* to = o + (first + q0) * s.H * s.D + h * s.D;
+      Ahead ahead(s.D, 2 * lanes.keys(lanes.count - 1) / kRows);
+      ahead.add(to, s.H * s.D, lanes.count);
+      if (after < items && parts == 1 && tile % s.group() == 0) {
+        const Run next = runs[after / s.KV];
+        const int64_t nextKv = after % s.KV, rows = least(next.length - q0, kQueries);
+        const float* x = qkv + (next.row * s.T + next.start + q0) * s.W;
+        ahead.add(x + nextKv * s.group() * s.D, s.W, rows);
+        ahead.add(x + (s.H + nextKv) * s.D, s.W, rows);
+        ahead.add(x + (s.H + s.KV + nextKv) * s.D, s.W, rows);
+      }
       transposeRows(qkv + (first + q0) * s.W + h * s.D, s.W, lanes, s.D, f.queries);
-      forwardTile(f, lanes, k, s.W, memory, width, s.D, s.scale);
-      writeOutput(f, lanes, s.D, o + (first + q0) * s.H * s.D + h * s.D, s.H * s.D);
+      forwardTile(f, lanes, k, s.W, memory, width, s.D, s.scale, ahead);
+      writeOutput(f, lanes, s.D, to, s.H * s.D);
       float* l = lse + (run.row * s.H + h) * s.T + run.start + q0;
       for (int64_t i = 0; i < lanes.count; i++) l[i] = f.largest[i] + log2f(f.total[i]);
     }
@@ -177,9 +192,10 @@ static void attentionGrad(const Call& c) {
   float* dqkv = c.f32(5);
   Run* runs = reinterpret_cast<Run*>(sharedScratch(7, s.B * s.T * 3 + 1));
   const int64_t count = s.runs(c.i32(1), runs, dqkv, s.W), width = padded(s.D), C = s.H * s.D;
-  parallelFor(count * s.KV, [&](int64_t item, int thread) {
+  const int64_t items = count * s.KV;
+  parallelFor(items, [&](int64_t item, int thread) {
     const Run run = runs[item / s.KV];
-    const int64_t kv = item % s.KV, first = run.row * s.T + run.start;
+    const int64_t kv = item % s.KV, first = run.row * s.T + run.start, after = item + threads();
     const int64_t kAt = first * s.W + (s.H + kv) * s.D, vAt = kAt + s.KV * s.D;
     Backward w;
     w.at(scratch(thread, Backward::floats(run.length, s.D)), run.length, s.D);
@@ -201,7 +217,30 @@ static void attentionGrad(const Call& c) {
           w.delta[l] = sum(delta);
           w.lse[l] = l < lanes.count ? lse[(run.row * s.H + h) * s.T + run.start + q0 + l] : 0.f;
         }
-        backwardTile(w, lanes, qkv + vAt, s.W, s.D, s.scale);
+        const bool lastHead = h == (kv + 1) * s.group() - 1, lastTile = q0 + kQueries >= run.length;
+        Ahead ahead(s.D, 3 * lanes.keys(lanes.count - 1) / kRows);
+        float* to = dqkv + (first + q0) * s.W;
+        ahead.add(to + h * s.D, s.W, lanes.count);
+        if (lastHead) {
+          ahead.add(to + (s.H + kv) * s.D, s.W, lanes.count);
+          ahead.add(to + (s.H + s.KV + kv) * s.D, s.W, lanes.count);
+        }
+        // The next tile: of this head, of the next one, or of the thread's next item, whose keys and values come in beside all of these tiles.
+        int64_t nextFirst = first, nextHead = h + lastTile, nextRow = lastTile ? 0 : q0 + kQueries, nextLength = run.length;
+        if (lastHead && after < items) {
+          const Run next = runs[after / s.KV];
+          const int64_t nextKv = after % s.KV, rows = least(next.length - q0, kQueries), at = next.row * s.T + next.start;
+          ahead.add(qkv + (at + q0) * s.W + (s.H + nextKv) * s.D, s.W, rows);
+          ahead.add(qkv + (at + q0) * s.W + (s.H + s.KV + nextKv) * s.D, s.W, rows);
+          if (lastTile) nextFirst = at, nextHead = nextKv * s.group(), nextLength = next.length;
+        }
+        if (!(lastHead && lastTile && after >= items)) {
+          const int64_t rows = least(nextLength - nextRow, kQueries), at = nextFirst + nextRow;
+          ahead.add(qkv + at * s.W + nextHead * s.D, s.W, rows);
+          ahead.add(dy + at * C + nextHead * s.D, C, rows);
+          ahead.add(o + at * C + nextHead * s.D, C, rows);
+        }
+        backwardTile(w, lanes, qkv + vAt, s.W, s.D, s.scale, ahead);
         writeRows(w.dq, lanes.count, s.D, s.scale, dqkv + (first + q0) * s.W + h * s.D, s.W);
       }
     }

@@ -62,7 +62,8 @@ static void cachedAttention(const Call& c) {
       if (real <= 0) continue;
       lanes.set(real, past + q0 + 1, T == 1 ? 0 : 1, end);
       transposeRows(qkv + (b * T + q0) * W + h * D, step, lanes, D, f.queries);
-      forwardTile(f, lanes, k, D, v, width, D, scale);
+      Ahead nothing(D, 1);
+      forwardTile(f, lanes, k, D, v, width, D, scale, nothing);
       writeOutput(f, lanes, D, o, outStep);
     }
   });

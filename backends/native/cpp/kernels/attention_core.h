@@ -22,9 +22,10 @@ constexpr int64_t kKeys = 128;    // keys of a block
 constexpr int kRows = kTileRows * kTileVectors >= 24 ? 8 : 4;
 constexpr int kWide = 2;  // vectors of a register tile
 
-/// 2^x for x ≤ 0, about 1 ulp; 0 below -150. NaN stays NaN. Source: Cephes exp2f.
+/// 2^x for x ≤ 0, about 1 ulp; 0 below -125: results that are not normal numbers would cost a hundred cycles each. NaN stays NaN.
+/// Source: Cephes exp2f.
 static inline Vec exp2(Vec x) {
-  const Vec clamped = max(set(-160.f), x);
+  const Vec clamped = max(set(-125.f), x);
   const Vec n = round(clamped);
   const Vec r = sub(clamped, n);
   Vec p = set(1.535336188319500e-4f);
@@ -33,7 +34,7 @@ static inline Vec exp2(Vec x) {
   p = fma(p, r, set(5.550332471162809e-2f));
   p = fma(p, r, set(2.402264791363012e-1f));
   p = fma(p, r, set(6.931472028550421e-1f));
-  return scale2(fma(p, r, set(1.f)), n);
+  return select(less(x, set(-125.f)), zero(), scale2(fma(p, r, set(1.f)), n));
 }
 
 static inline int64_t padded(int64_t D) { return (D + kLanes - 1) / kLanes * kLanes; }
@@ -130,14 +131,44 @@ static inline void transposeRows(const float* from, int64_t stride, const Lanes&
 }
 
 /**
+ * Rows that are needed soon, fetched into the level-2 cache a few at a time while a tile is computed: heads lie far apart in memory, and what comes
+ * one row at a time keeps the multipliers waiting.
+ */
+struct Ahead {
+  const float* from[8];
+  int64_t stride[8], count[8], rows = 0, row = 0, steps, bytes;
+  int streams = 0;
+
+  /// For a tile of `steps` steps and heads of D floats.
+  Ahead(int64_t D, int64_t steps) : steps(steps > 0 ? steps : 1), bytes(D * static_cast<int64_t>(sizeof(float))) {}
+  void add(const float* first, int64_t rowStride, int64_t n) {
+    from[streams] = first;
+    stride[streams] = rowStride;
+    count[streams++] = n;
+    if (n > rows) rows = n;
+  }
+  void step() {
+    const int64_t end = least(rows, row + (rows + steps - 1) / steps);
+    for (; row < end; row++) {
+      for (int s = 0; s < streams; s++) {
+        if (row >= count[s]) continue;
+        const char* line = reinterpret_cast<const char*>(from[s] + row * stride[s]);
+        for (int64_t b = 0; b < bytes; b += 64) __builtin_prefetch(line + b, 0, 2);
+      }
+    }
+  }
+};
+
+/**
  * Products of keys and queries: for keys [begin, end) of k, relative to its first, and the lanes that see any of them, calls
  * each(Number rows, Number vectors, sums, row, vector, masked). What no lane of a vector sees is zero-filled in `tile` [keys][kQueries].
  */
 template <class Each>
 static inline void scores(const Lanes& lanes, const float* k, int64_t kStride, int64_t begin, int64_t end, const float* queries, int64_t D, float* tile,
-                          Each&& each) {
+                          Ahead& ahead, Each&& each) {
   forRows(begin, end, [&](auto rows, int64_t j) {
     constexpr int Rows = decltype(rows)::value;
+    ahead.step();
     const int64_t from = lanes.firstVector(j);
     for (int64_t i = 0; i < Rows && from > 0; i++) {
       for (int64_t v = 0; v < from; v++) store(tile + (j - begin + i) * kQueries + v * kLanes, zero());
@@ -165,7 +196,8 @@ struct Forward {
 };
 
 /// Unnormalised output, maximum (in base 2) and sum of the tile whose transposed queries are in f.queries. v's rows are whole vectors.
-static void forwardTile(Forward& f, const Lanes& lanes, const float* k, int64_t kStride, const float* v, int64_t vStride, int64_t D, float scale) {
+static void forwardTile(Forward& f, const Lanes& lanes, const float* k, int64_t kStride, const float* v, int64_t vStride, int64_t D, float scale,
+                        Ahead& ahead) {
   const int64_t width = padded(D), end = lanes.keys(lanes.count - 1);
   const Vec scale2 = set(scale * 1.44269504f);
   for (int64_t l = 0; l < kQueries; l++) f.largest[l] = -INFINITY, f.total[l] = 0;
@@ -173,7 +205,7 @@ static void forwardTile(Forward& f, const Lanes& lanes, const float* k, int64_t 
     const int64_t k1 = least(k0 + kKeys, end);
     alignas(64) float high[kQueries];
     memcpy(high, f.largest, sizeof high);
-    scores(lanes, k, kStride, k0, k1, f.queries, D, f.tile, [&](auto rows, auto vectors, auto& sum, int64_t j, int64_t v0, bool masked) {
+    scores(lanes, k, kStride, k0, k1, f.queries, D, f.tile, ahead, [&](auto rows, auto vectors, auto& sum, int64_t j, int64_t v0, bool masked) {
       FOURFOLD_UNROLL
       for (int x = 0; x < decltype(vectors)::value; x++) {
         const int64_t lane = (v0 + x) * kLanes;
@@ -205,6 +237,7 @@ static void forwardTile(Forward& f, const Lanes& lanes, const float* k, int64_t 
     forRows(0, lanes.count, [&](auto rows, int64_t l) {
       constexpr int Rows = decltype(rows)::value;
       const int64_t seen = least(k1, lanes.keys(l + Rows - 1)) - k0;
+      ahead.step();
       if (seen <= 0) return;
       forVectorTiles(0, width / kLanes, [&](auto vectors, int64_t x) {
         constexpr int Vectors = decltype(vectors)::value;
