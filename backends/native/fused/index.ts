@@ -4,6 +4,7 @@ import { registerAdamw } from './adamw.js';
 import { registerAttention } from './attention.js';
 import { registerCrossEntropy } from './cross-entropy.js';
 import { registerEmbedding } from './embedding.js';
+import { registerLinear } from './linear.js';
 import { registerNorms } from './norm.js';
 import { registerRope } from './rope.js';
 import { registerSample } from './sample.js';
@@ -16,6 +17,7 @@ export function registerFusedKernels(engine: NativeEngine): void {
   registerAdamw(engine);
   registerCrossEntropy(engine);
   registerEmbedding(engine);
+  registerLinear(engine);
   registerNorms(engine);
   registerSample(engine);
 }

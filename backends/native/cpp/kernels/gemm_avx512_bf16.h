@@ -72,10 +72,12 @@ struct PairsCore {
   static void multiplyRegisters(int64_t steps) {
     __m512 sum[16];
     FOURFOLD_UNROLL
-    for (int i = 0; i < 16; i++) sum[i] = _mm512_setzero_ps();
-    __m512i value = _mm512_setzero_si512();
+    for (int i = 0; i < 16; i++) {
+      sum[i] = _mm512_setzero_ps();
+      __asm__ volatile("" : "+v"(sum[i]));  // the compiler is not to know that all are the same
+    }
+    const __m512i value = _mm512_setzero_si512();
     for (int64_t s = 0; s < steps; s++) {
-      __asm__ volatile("" : "+v"(value));
       FOURFOLD_UNROLL
       for (int i = 0; i < 16; i++) sum[i] = _mm512_dpbf16_ps(sum[i], (__m512bh)value, (__m512bh)value);
     }

@@ -1,0 +1,55 @@
+import type { TensorInfo } from '@tensorflow/tfjs';
+import type { NativeEngine } from '../backend.js';
+import { matrixShape, register } from './register.js';
+
+interface Attributes {
+  activation?: 'gelu' | 'gelu_new';
+  bf16: boolean;
+}
+
+/** Floats that packed weights need at most, whatever the instruction set. */
+const packedFloats = (N: number, K: number, bf16: boolean) => Math.ceil(((N + 32) * (K + 32)) / (bf16 ? 2 : 1));
+
+const number = (activation?: string) => (activation === 'gelu' ? 1 : activation === 'gelu_new' ? 2 : 0);
+
+/** The kernels behind ops/linear.ts. */
+export function registerLinear(engine: NativeEngine): void {
+  const { kernels } = engine;
+  const h = (tensor: TensorInfo) => engine.handle(tensor);
+  const optional = (tensor?: TensorInfo) => engine.optional(tensor);
+
+  register<Attributes & { keep: boolean }>('FourfoldLinear', ({ x, weight, bias }, { activation, bf16, keep }) => {
+    const [M, K] = matrixShape(x);
+    const N = weight.shape[0];
+    const shape = [...x.shape.slice(0, -1), N];
+    const y = engine.make(shape);
+    const preactivation = keep ? engine.make(shape) : undefined;
+    kernels.linear(h(x), h(weight), optional(bias), h(y), optional(preactivation), M, N, K, number(activation), Number(bf16));
+    return preactivation ? [y, preactivation] : [y];
+  });
+  // Adds to dweight and dbias.
+  register<Attributes>('FourfoldLinearGrad', ({ dy, x, weight, preactivation, dweight, dbias }, { activation, bf16 }) => {
+    const [M, K] = matrixShape(x);
+    const N = weight.shape[0];
+    const dx = engine.make(x.shape);
+    // What only this gradient sees is overwritten.
+    const g = activation && engine.refCount(dy.dataId) > 1 ? engine.make(dy.shape) : dy;
+    const buffers = [h(dy), h(x), h(weight), optional(preactivation), activation ? h(g) : 0, h(dx), h(dweight), optional(dbias)];
+    kernels.linearGrad(...buffers, M, N, K, number(activation), Number(bf16));
+    if (g !== dy) engine.disposeData(g.dataId);
+    return [dx];
+  });
+  register<{ bf16: boolean }>('FourfoldPackWeights', ({ weight }, { bf16 }) => {
+    const [N, K] = weight.shape;
+    const floats = packedFloats(N, K, bf16);
+    const packed = engine.make([floats]);
+    kernels.packWeights(h(weight), h(packed), N, K, floats, Number(bf16));
+    return [packed];
+  });
+  register<Attributes & { N: number }>('FourfoldPackedLinear', ({ x, packed, bias }, { N, activation, bf16 }) => {
+    const [M, K] = matrixShape(x);
+    const y = engine.make([...x.shape.slice(0, -1), N]);
+    kernels.linearPacked(h(x), h(packed), optional(bias), h(y), M, N, K, packed.shape[0], number(activation), Number(bf16));
+    return [y];
+  });
+}
