@@ -38,12 +38,18 @@ export class NativeEngine extends tf.KernelBackend {
 
   /** The number that names this tensor's buffer to the addon. */
   handle(tensor: tf.TensorInfo): Handle {
-    return (tensor.dataId as NativeData).handle;
+    return this.own(tensor.dataId).handle;
   }
 
   /** The same, or 0, which kernels take for an argument that is not there. */
   optional(tensor: tf.TensorInfo | undefined): Handle {
     return tensor ? this.handle(tensor) : 0;
+  }
+
+  /** What is held for `dataId`, after moving it here from the backend that was current when the tensor was made. */
+  private own(dataId: tf.DataId): NativeData {
+    if ((dataId as NativeData).handle === undefined) tf.engine().moveData(this, dataId);
+    return dataId as NativeData;
   }
 
   private create(elements: number, dtype: tf.DataType, references: number): NativeData {
@@ -54,13 +60,21 @@ export class NativeEngine extends tf.KernelBackend {
   }
 
   override write(values: tf.backend_util.BackendValues, shape: number[], dtype: tf.DataType): NativeData {
-    const data = this.create(shape.reduce((a, b) => a * b, 1), dtype, 1);
+    const data = this.create(
+      shape.reduce((a, b) => a * b, 1),
+      dtype,
+      1,
+    );
     if (values) this.fill(data, values);
     return data;
   }
 
   override move(dataId: tf.DataId, values: tf.backend_util.BackendValues, shape: number[], dtype: tf.DataType, references: number): void {
-    const data = this.create(shape.reduce((a, b) => a * b, 1), dtype, references);
+    const data = this.create(
+      shape.reduce((a, b) => a * b, 1),
+      dtype,
+      references,
+    );
     Object.assign(dataId, data);
     if (values) this.fill(dataId as NativeData, values);
   }
@@ -72,7 +86,7 @@ export class NativeEngine extends tf.KernelBackend {
   }
 
   override readSync(dataId: tf.DataId): tf.backend_util.BackendValues {
-    const data = dataId as NativeData;
+    const data = this.own(dataId);
     const values = data.dtype === 'float32' ? new Float32Array(data.elements) : new Int32Array(data.elements);
     this.addon.read(data.handle, values);
     return data.dtype === 'bool' ? Uint8Array.from(values) : values;
@@ -94,11 +108,11 @@ export class NativeEngine extends tf.KernelBackend {
   }
 
   override refCount(dataId: tf.DataId): number {
-    return (dataId as NativeData).references;
+    return this.own(dataId).references;
   }
 
   override incRef(dataId: tf.DataId): void {
-    (dataId as NativeData).references++;
+    this.own(dataId).references++;
   }
 
   decRef(dataId: tf.DataId): void {

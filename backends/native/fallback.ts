@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { type Lender, lackingKernels, runOnCpu } from '../cpu-kernels.js';
-import type { NativeData, NativeEngine } from './backend.js';
+import type { NativeEngine } from './backend.js';
 
 const counts = new Map<string, number>();
 
@@ -14,9 +14,9 @@ function lender(engine: NativeEngine): Lender {
   return {
     values(tensor) {
       if (tensor.dtype === 'bool') return engine.readSync(tensor.dataId) as tf.TypedArray;
-      const data = tensor.dataId as NativeData;
-      const memory = engine.addon.view(data.handle);
-      return tensor.dtype === 'int32' ? new Int32Array(memory, 0, data.elements) : new Float32Array(memory, 0, data.elements);
+      const elements = tf.util.sizeFromShape(tensor.shape);
+      const memory = engine.addon.view(engine.handle(tensor));
+      return tensor.dtype === 'int32' ? new Int32Array(memory, 0, elements) : new Float32Array(memory, 0, elements);
     },
     take: (values, shape, dtype) => ({ dataId: engine.write(values, shape, dtype), shape, dtype }),
   };

@@ -53,6 +53,12 @@ napi_value throwError(napi_env env, const std::string& message) {
   return nullptr;
 }
 
+/// For an argument of the wrong kind, number or size.
+napi_value throwTypeError(napi_env env, const std::string& message) {
+  napi_throw_type_error(env, nullptr, message.c_str());
+  return nullptr;
+}
+
 std::vector<std::string> split(const std::string& text, char separator) {
   std::vector<std::string> parts(1);
   for (char c : text) {
@@ -117,9 +123,9 @@ napi_value invoke(napi_env env, napi_callback_info info) {
   void* data;
   napi_get_cb_info(env, info, &count, values, nullptr, &data);
   BoundKernel& bound = *static_cast<BoundKernel*>(data);
-  const std::string name = std::string("native ") + bound.kernel->name;
+  const auto name = [&] { return std::string("native ") + bound.kernel->name; };
   if (count != bound.arguments.size()) {
-    return throwError(env, name + ": takes " + std::to_string(bound.arguments.size()) + " arguments; received " + std::to_string(count));
+    return throwTypeError(env, name() + ": takes " + std::to_string(bound.arguments.size()) + " arguments; received " + std::to_string(count));
   }
   Call call;
   uint64_t handles[Call::kBuffers];
@@ -128,17 +134,18 @@ napi_value invoke(napi_env env, napi_callback_info info) {
     const Argument& argument = bound.arguments[i];
     double value;
     if (napi_get_value_double(env, values[i], &value) != napi_ok) {
-      return throwError(env, name + ": " + argument.name + " must be a number");
+      return throwTypeError(env, name() + ": " + argument.name + " must be a number");
     }
     if (argument.kind == Argument::kReal)
       call.reals[reals++] = value;
     else if (argument.kind == Argument::kInteger) {
       if (value != std::floor(value) || value < 0 || value > 9007199254740992.0) {
-        return throwError(env, name + ": " + argument.name + " must be a whole number of at least 0; received " + std::to_string(value));
+        return throwTypeError(env, name() + ": " + argument.name + " must be a whole number of at least 0; received " + std::to_string(value));
       }
       call.integers[integers++] = static_cast<int64_t>(value);
     } else {
-      handles[buffers++] = static_cast<uint64_t>(value);
+      // Not a whole number: no handle either.
+      handles[buffers++] = value >= 0 && value == std::floor(value) && value < 9007199254740992.0 ? static_cast<uint64_t>(value) : ~uint64_t(0);
     }
   }
   buffers = 0;
@@ -147,11 +154,13 @@ napi_value invoke(napi_env env, napi_callback_info info) {
     const int i = buffers++;
     if (handles[i] == 0 && argument.optional) continue;
     Buffer* buffer = gBuffers.find(handles[i]);
-    if (!buffer) return throwError(env, name + ": " + argument.name + " is not a live buffer");
+    if (!buffer) return throwTypeError(env, name() + ": " + argument.name + " is not a live buffer");
     size_t needed = argument.literal * argument.elementBytes;
-    for (int k : argument.integers) needed *= call.integers[k];
-    if (needed > buffer->bytes) {
-      return throwError(env, name + ": " + argument.name + " needs " + std::to_string(needed) + " bytes; it holds " + std::to_string(buffer->bytes));
+    bool tooMany = false;
+    for (int k : argument.integers) tooMany |= __builtin_mul_overflow(needed, static_cast<size_t>(call.integers[k]), &needed);
+    if (tooMany || needed > buffer->bytes) {
+      const std::string bytes = tooMany ? "more" : std::to_string(needed);
+      return throwTypeError(env, name() + ": " + argument.name + " needs " + bytes + " bytes; it holds " + std::to_string(buffer->bytes));
     }
     call.buffers[i] = buffer->data;
     if (gRecording) gRecording->use(handles[i], *buffer);
