@@ -92,18 +92,20 @@ static inline void forVectorTiles(int64_t begin, int64_t end, Body&& body) {
 struct Lanes {
   int64_t count, vectors;
   alignas(64) float limit[kQueries];
+  int64_t last[kQueries / kLanes];  // the most keys that a lane of this vector sees
 
   /// Lane l sees first + l · step keys, at most `most`.
   void set(int64_t n, int64_t first, int64_t step, int64_t most) {
     count = n;
     vectors = (n + kLanes - 1) / kLanes;
     for (int64_t l = 0; l < vectors * kLanes; l++) limit[l] = static_cast<float>(least(first + (l < n ? l : n - 1) * step, most));
+    for (int64_t v = 0; v < vectors; v++) last[v] = keys(v * kLanes + kLanes - 1);
   }
   int64_t keys(int64_t lane) const { return static_cast<int64_t>(limit[lane]); }
   /// The first vector in which a lane sees the key.
   int64_t firstVector(int64_t key) const {
     int64_t v = 0;
-    while (v < vectors && keys(v * kLanes + kLanes - 1) <= key) v++;
+    while (v < vectors && last[v] <= key) v++;
     return v;
   }
 };
@@ -230,6 +232,8 @@ static void forwardTile(Forward& f, const Lanes& lanes, const float* k, int64_t 
         sum = add(sum, p);
         store(s, p);
       }
+      // A group of rows of the next product may begin in this vector and end in the next, whose queries see more keys.
+      for (int64_t j = seen > 0 ? seen : 0; j < k1 - k0; j++) store(f.tile + j * kQueries + lane, zero());
       store(f.largest + lane, top);
       store(f.rescale + lane, rescale);
       store(f.total + lane, fma(load(f.total + lane), rescale, sum));
