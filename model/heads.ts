@@ -1,19 +1,25 @@
 // Legend: B batch, T tokens, C hidden size, V vocabulary.
 import * as tf from '@tensorflow/tfjs';
 import { crossEntropy, tokenLosses } from '../ops/cross-entropy.js';
-import { linear } from '../ops/linear.js';
+import { linear, packedLinear } from '../ops/linear.js';
 import type { ModelConfig } from './config.js';
+import type { PackedParameters } from './packed.js';
 import type { Parameters } from './transformer.js';
 
-/** The matrix [V, C] that turns hidden states into logits: the embedding's own table when they are tied. */
-export function outputTable(parameters: Parameters, config: ModelConfig): tf.Tensor2D {
-  const tied = config.architecture === 'llama' ? 'model.embed_tokens.weight' : 'transformer.wte.weight';
-  return parameters.get(config.tie_word_embeddings ? tied : 'lm_head.weight')! as tf.Tensor as tf.Tensor2D;
+/** Name of the matrix [V, C] that turns hidden states into logits: the embedding's own table when they are tied. */
+export function outputName(config: ModelConfig): string {
+  if (!config.tie_word_embeddings) return 'lm_head.weight';
+  return config.architecture === 'llama' ? 'model.embed_tokens.weight' : 'transformer.wte.weight';
+}
+
+function outputTable(parameters: Parameters, config: ModelConfig): tf.Tensor2D {
+  return parameters.get(outputName(config))! as tf.Tensor as tf.Tensor2D;
 }
 
 /** Logits [.., V] of hidden states [.., C]. */
-export function logits(parameters: Parameters, config: ModelConfig, hidden: tf.Tensor): tf.Tensor {
-  return linear(hidden, outputTable(parameters, config));
+export function logits(parameters: Parameters, config: ModelConfig, hidden: tf.Tensor, packed?: PackedParameters): tf.Tensor {
+  const weights = packed?.get(outputName(config));
+  return weights ? packedLinear(hidden, weights) : linear(hidden, outputTable(parameters, config));
 }
 
 /** Sum over the tokens whose target is not -1 of -log p(target). All logits are never in memory at once. */

@@ -4,13 +4,14 @@ import { attention, cachedAttention } from '../ops/attention.js';
 import { dropout } from '../ops/dropout.js';
 import { embedding } from '../ops/embedding.js';
 import { addLayerNorm, layerNorm } from '../ops/layer-norm.js';
-import { linear } from '../ops/linear.js';
+import { type LinearActivation, linear, packedLinear } from '../ops/linear.js';
 import { addRmsNorm, rmsNorm } from '../ops/rms-norm.js';
 import { rope } from '../ops/rope.js';
 import { swiglu } from '../ops/swiglu.js';
 import { normals } from '../util/random.js';
 import { headSize, type ModelConfig, parameterShapes } from './config.js';
 import { appended, type KvCache } from './kv-cache.js';
+import type { PackedParameters } from './packed.js';
 
 /** Name → parameter, in the order of `parameterShapes`. */
 export type Parameters = ReadonlyMap<string, tf.Variable>;
@@ -29,6 +30,8 @@ export interface Batch {
 export interface ForwardOptions {
   /** Keys and values of the tokens before these; the new ones are appended. */
   cache?: KvCache;
+  /** Matrices that are laid out for decoding, by name; see `packParameters`. */
+  packed?: PackedParameters;
   /** [4] int32 (seed low, seed high, step, micro-step): dropout is on when it is given. */
   dropoutKey?: tf.Tensor1D;
   /** `bidirectional` makes the body an encoder. */
@@ -78,7 +81,7 @@ function parameter(values: Float32Array, shape: number[]): tf.Variable {
  * Source: Radford et al. 2019 (gpt2); Touvron et al. 2023 (llama).
  */
 export function forward(parameters: Parameters, config: ModelConfig, batch: Batch, options: ForwardOptions = {}): tf.Tensor3D {
-  const family = config.architecture === 'llama' ? llama(parameters, config) : gpt2(parameters, config);
+  const family = config.architecture === 'llama' ? llama(parameters, config, options) : gpt2(parameters, config, options);
   const drop = <T extends tf.Tensor>(x: T, site: number): T =>
     options.dropoutKey && config.dropout > 0 ? (dropout(x, config.dropout, options.dropoutKey, site) as T) : x;
 
@@ -89,7 +92,7 @@ export function forward(parameters: Parameters, config: ModelConfig, batch: Batc
     const before = delta ? [x, delta] : [x];
     const [stream, branch]: tf.Tensor3D[] = tf.tidy(() => {
       const [x1, h1] = delta ? family.addNorm(x, delta, layer, 'attention') : [x, family.norm(x, layer)];
-      const attended = drop(family.attend(h1, batch, layer, options), 1 + 2 * layer);
+      const attended = drop(family.attend(h1, batch, layer), 1 + 2 * layer);
       const [x2, h2] = family.addNorm(x1, attended, layer, 'mlp');
       return [x2, drop(family.mlp(h2, layer), 2 + 2 * layer)];
     });
@@ -104,40 +107,54 @@ export function forward(parameters: Parameters, config: ModelConfig, batch: Batc
   return hidden;
 }
 
+/** The linear layer `name`: h [B, T, in] to [B, T, out]. */
+type Project = (h: tf.Tensor3D, name: string, activation?: LinearActivation) => tf.Tensor3D;
+
+function projection(parameters: Parameters, { packed }: ForwardOptions): Project {
+  return (h, name, activation) => {
+    const weights = packed?.get(`${name}.weight`);
+    const bias = parameters.get(`${name}.bias`) as tf.Tensor1D | undefined;
+    if (weights) return packedLinear(h, weights, bias, activation);
+    return linear(h, parameters.get(`${name}.weight`)! as tf.Tensor as tf.Tensor2D, bias, activation);
+  };
+}
+
 /** Where the two families differ. `layer` = number of layers names the last norm. */
 interface Family {
   embed(batch: Batch): tf.Tensor3D;
   norm(x: tf.Tensor3D, layer: number): tf.Tensor3D;
   addNorm(x: tf.Tensor3D, delta: tf.Tensor3D, layer: number, before: 'attention' | 'mlp'): [tf.Tensor3D, tf.Tensor3D];
-  attend(h: tf.Tensor3D, batch: Batch, layer: number, options: ForwardOptions): tf.Tensor3D;
+  attend(h: tf.Tensor3D, batch: Batch, layer: number): tf.Tensor3D;
   mlp(h: tf.Tensor3D, layer: number): tf.Tensor3D;
 }
 
-function llama(parameters: Parameters, config: ModelConfig): Family {
+function llama(parameters: Parameters, config: ModelConfig, options: ForwardOptions): Family {
+  const project = projection(parameters, options);
   const weight = (name: string) => parameters.get(`${name}.weight`)! as tf.Tensor;
   const shape = { heads: config.num_attention_heads, kvHeads: config.num_key_value_heads };
   const normWeight = (layer: number, before: 'attention' | 'mlp') => {
     if (layer === config.num_hidden_layers) return weight('model.norm') as tf.Tensor1D;
     return weight(`model.layers.${layer}.${before === 'attention' ? 'input' : 'post_attention'}_layernorm`) as tf.Tensor1D;
   };
-  const matrix = (layer: number, name: string) => weight(`model.layers.${layer}.${name}`) as tf.Tensor2D;
+  const layerName = (layer: number, name: string) => `model.layers.${layer}.${name}`;
   return {
     embed: (batch) => embedding(batch.ids, weight('model.embed_tokens') as tf.Tensor2D),
     norm: (x, layer) => rmsNorm(x, normWeight(layer, 'attention'), config.rms_norm_eps),
     addNorm: (x, delta, layer, before) => addRmsNorm(x, delta, normWeight(layer, before), config.rms_norm_eps),
-    attend(h, batch, layer, options) {
-      const qkv = linear(h, matrix(layer, 'self_attn.qkv_proj')); // [B, T, (H + 2·KV)·D]
+    attend(h, batch, layer) {
+      const qkv = project(h, layerName(layer, 'self_attn.qkv_proj')); // [B, T, (H + 2·KV)·D]
       const rotated = rope(qkv, batch.positions, { ...shape, headSize: headSize(config), theta: config.rope_theta });
-      return linear(attend(rotated, batch, layer, shape, options), matrix(layer, 'self_attn.o_proj')); // [B, T, C]
+      return project(attend(rotated, batch, layer, shape, options), layerName(layer, 'self_attn.o_proj')); // [B, T, C]
     },
     mlp(h, layer) {
-      const gateUp = linear(h, matrix(layer, 'mlp.gate_up_proj')); // [B, T, 2·F]
-      return linear(swiglu(gateUp), matrix(layer, 'mlp.down_proj')); // [B, T, C]
+      const gateUp = project(h, layerName(layer, 'mlp.gate_up_proj')); // [B, T, 2·F]
+      return project(swiglu(gateUp), layerName(layer, 'mlp.down_proj')); // [B, T, C]
     },
   };
 }
 
-function gpt2(parameters: Parameters, config: ModelConfig): Family {
+function gpt2(parameters: Parameters, config: ModelConfig, options: ForwardOptions): Family {
+  const project = projection(parameters, options);
   const weight = (name: string) => parameters.get(`${name}.weight`)! as tf.Tensor;
   const bias = (name: string) => parameters.get(`${name}.bias`) as tf.Tensor1D | undefined;
   const shape = { heads: config.num_attention_heads, kvHeads: config.num_attention_heads };
@@ -148,7 +165,9 @@ function gpt2(parameters: Parameters, config: ModelConfig): Family {
   const eps = config.layer_norm_epsilon;
   return {
     embed: (batch) =>
-      embedding(batch.ids, weight('transformer.wte') as tf.Tensor2D).add(embedding(batch.positions, weight('transformer.wpe') as tf.Tensor2D)),
+      embedding(batch.ids, weight('transformer.wte') as tf.Tensor2D).add(
+        embedding(batch.positions, weight('transformer.wpe') as tf.Tensor2D),
+      ),
     norm(x, layer) {
       const name = normName(layer, 'attention');
       return layerNorm(x, weight(name) as tf.Tensor1D, bias(name), eps);
@@ -157,20 +176,26 @@ function gpt2(parameters: Parameters, config: ModelConfig): Family {
       const name = normName(layer, before);
       return addLayerNorm(x, delta, weight(name) as tf.Tensor1D, bias(name), eps);
     },
-    attend(h, batch, layer, options) {
+    attend(h, batch, layer) {
       const name = `transformer.h.${layer}.attn`;
-      const qkv = linear(h, weight(`${name}.c_attn`) as tf.Tensor2D, bias(`${name}.c_attn`)); // [B, T, 3·C]
-      return linear(attend(qkv, batch, layer, shape, options), weight(`${name}.c_proj`) as tf.Tensor2D, bias(`${name}.c_proj`)); // [B, T, C]
+      const qkv = project(h, `${name}.c_attn`); // [B, T, 3·C]
+      return project(attend(qkv, batch, layer, shape, options), `${name}.c_proj`); // [B, T, C]
     },
     mlp(h, layer) {
       const name = `transformer.h.${layer}.mlp`;
-      const inner = linear(h, weight(`${name}.c_fc`) as tf.Tensor2D, bias(`${name}.c_fc`), config.activation_function); // [B, T, F]
-      return linear(inner, weight(`${name}.c_proj`) as tf.Tensor2D, bias(`${name}.c_proj`)); // [B, T, C]
+      const inner = project(h, `${name}.c_fc`, config.activation_function); // [B, T, F]
+      return project(inner, `${name}.c_proj`); // [B, T, C]
     },
   };
 }
 
-function attend(qkv: tf.Tensor3D, batch: Batch, layer: number, shape: { heads: number; kvHeads: number }, options: ForwardOptions): tf.Tensor3D {
+function attend(
+  qkv: tf.Tensor3D,
+  batch: Batch,
+  layer: number,
+  shape: { heads: number; kvHeads: number },
+  options: ForwardOptions,
+): tf.Tensor3D {
   if (options.cache) return cachedAttention(qkv, options.cache, layer, shape);
   return attention(qkv, batch.segments, { ...shape, mask: options.mask ?? 'causal' });
 }

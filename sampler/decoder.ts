@@ -4,6 +4,7 @@ import { overwrite, type Recorded, recorded } from '../backends/recording.js';
 import type { ModelConfig } from '../model/config.js';
 import { logits } from '../model/heads.js';
 import { createKvCache, disposeKvCache, dropOldest, reorderRows } from '../model/kv-cache.js';
+import { disposePacked, packParameters } from '../model/packed.js';
 import { type Batch, forward, type Parameters } from '../model/transformer.js';
 import { share } from '../ops/fused.js';
 
@@ -51,6 +52,7 @@ export function decoder(
   const { config, parameters } = model;
   const context = config.max_position_embeddings;
   const cache = createKvCache(config, rows, Math.min(capacity, context));
+  const packed = packParameters(parameters, config);
   /** The tokens in each row of the cache. */
   let held: number[][] = Array.from({ length: rows }, () => []);
   let step: Step | undefined;
@@ -76,11 +78,15 @@ export function decoder(
   /** The pass over new tokens: hidden states [B, T, C]. */
   const pass = (batch: Batch, newTokens: tf.Tensor1D): tf.Tensor3D => {
     cache.newTokens = newTokens;
-    return forward(parameters, config, batch, { cache });
+    return forward(parameters, config, batch, { cache, packed });
   };
 
+  /** Logits [B, V] of hidden states [B, 1, C]. */
+  const nextLogits = (hidden: tf.Tensor3D): tf.Tensor2D =>
+    logits(parameters, config, tf.reshape(hidden, [hidden.shape[0], hidden.shape[2]]), packed) as tf.Tensor2D;
+
   const stepOf = (): Step => {
-    step ??= decodingStep(held.length, ({ batch, newTokens }) => head(nextLogits(model, pass(batch, newTokens))));
+    step ??= decodingStep(held.length, ({ batch, newTokens }) => head(nextLogits(pass(batch, newTokens))));
     return step;
   };
 
@@ -89,7 +95,7 @@ export function decoder(
     tf.tidy(() => {
       const { batch, newTokens, T } = padded(admitted, held);
       const hidden = pass(batch, newTokens);
-      return last ? head(nextLogits(model, lastOf(hidden, admitted, T))) : undefined;
+      return last ? head(nextLogits(lastOf(hidden, admitted, T))) : undefined;
     }) as tf.Tensor | undefined;
 
   const take = (tokens: readonly (readonly number[])[], last: boolean): tf.Tensor | undefined => {
@@ -122,6 +128,7 @@ export function decoder(
     dispose() {
       step?.dispose();
       disposeKvCache(cache);
+      disposePacked(packed);
     },
   };
 }
@@ -203,11 +210,6 @@ function lastOf(hidden: tf.Tensor3D, tokens: readonly (readonly number[])[], T: 
   const [B, , C] = hidden.shape;
   const last = tokens.map(({ length }, b) => b * T + Math.max(0, length - 1));
   return tf.reshape(tf.gather(tf.reshape(hidden, [B * T, C]), tf.tensor1d(last, 'int32')), [B, 1, C]);
-}
-
-/** Logits [B, V] of hidden states [B, 1, C]. */
-function nextLogits({ parameters, config }: DecodingModel, hidden: tf.Tensor3D): tf.Tensor2D {
-  return logits(parameters, config, tf.reshape(hidden, [hidden.shape[0], hidden.shape[2]])) as tf.Tensor2D;
 }
 
 /** A place for int32 inputs that are overwritten. */
