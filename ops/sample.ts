@@ -91,8 +91,9 @@ function composedSample(logits: tf.Tensor2D, keys: tf.Tensor2D, previous: tf.Ten
     const goal = tf.mul(total, uniforms(lastWritten(keys), B));
     ids = tf.sum(tf.cast(tf.lessEqual(reached, goal), 'int32'), 1);
   }
-  const sound = tf.isFinite(tf.sum(plain, 1));
-  const logProbs = tf.sum(tf.mul(tf.oneHot(tf.cast(ids, 'int32') as tf.Tensor1D, V), plain), 1);
+  const sound = tf.isFinite(tf.sum(tf.exp(plain), 1));
+  const own = tf.cast(tf.oneHot(tf.cast(ids, 'int32') as tf.Tensor1D, V), 'bool');
+  const logProbs = tf.sum(tf.where(own, plain, 0), 1);
   return [tf.where(sound, tf.cast(ids, 'int32'), tf.scalar(-1, 'int32')), logProbs];
 }
 
