@@ -39,6 +39,11 @@ export interface NativeAddon {
   optimizerStep(items: Float64Array, weightDecay: Float64Array, settings: Float64Array, squaredNorms: Float64Array): number;
 }
 
+/** Whether the instruction set in use multiplies bfloat16; without, `precision: bf16` runs in fp32. */
+export function multipliesBf16(addon: NativeAddon): boolean {
+  return addon.isa === 'amx' || addon.isa === 'avx512_bf16';
+}
+
 let loaded: { addon?: NativeAddon; reason?: string } | undefined;
 
 /** The addon, loaded once; or why it cannot be: it was not built, or it does not fit this Node.js. */

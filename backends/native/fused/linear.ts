@@ -1,4 +1,5 @@
 import type { TensorInfo } from '@tensorflow/tfjs';
+import { multipliesBf16 } from '../addon.js';
 import type { NativeEngine } from '../backend.js';
 import { matrixShape, register } from './register.js';
 
@@ -41,7 +42,7 @@ export function registerLinear(engine: NativeEngine): void {
   });
   register<{ bf16: boolean }>('FourfoldPackWeights', ({ weight }, { bf16 }) => {
     const [N, K] = weight.shape;
-    const floats = packedFloats(N, K, bf16);
+    const floats = packedFloats(N, K, bf16 && multipliesBf16(engine.addon));
     const packed = engine.make([floats]);
     kernels.packWeights(h(weight), h(packed), N, K, floats, Number(bf16));
     return [packed];
