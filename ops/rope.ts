@@ -34,9 +34,10 @@ export function rope(qkv: tf.Tensor3D, positions: tf.Tensor2D, options: RopeOpti
 
 function fusedRope(qkv: tf.Tensor3D, positions: tf.Tensor2D, options: RopeOptions): tf.Tensor3D {
   const attributes = { rotatedHeads: options.heads + options.kvHeads, headSize: options.headSize, theta: options.theta };
-  const outputs = runKernel('FourfoldRope', { x: qkv, positions }, { ...attributes, inverse: false });
+  const outputs = runKernel('FourfoldRope', { x: qkv, positions }, { ...attributes, inverse: false, inPlace: false });
   onTape('FourfoldRope', { qkv }, outputs, [positions], ([dy], [positions]) => {
-    const [dqkv] = runKernel('FourfoldRope', { x: dy, positions }, { ...attributes, inverse: true });
+    const inPlace = tf.engine().backend.refCount(dy.dataId) === 1; // nothing else looks at this gradient, which is freed after this
+    const [dqkv] = runKernel('FourfoldRope', { x: dy, positions }, { ...attributes, inverse: true, inPlace });
     return { qkv: dqkv };
   });
   return outputs[0] as tf.Tensor3D;
