@@ -62,6 +62,18 @@ describe('rotary positions', () => {
     });
   }
 
+  onEveryDevice('keep lengths, so that the gradient of the sum of squares is twice the input', async () => {
+    const qkv = randomTensor([2, 9, 256], 4);
+    const positions = tf.tensor2d(randomIntegers(18, 3, 0, 99), [2, 9], 'int32');
+    const options = { heads: 2, kvHeads: 1, headSize: 64, theta: 10000 };
+    const { gradients } = gradientsOf((x) => tf.sum(tf.square(rope(x as tf.Tensor3D, positions, options))), [qkv]);
+    await assertClose(
+      gradients[0],
+      (await float64(qkv)).map((x) => 2 * x),
+      { K: 4 },
+    );
+  });
+
   onEveryDevice('use the base that is asked for', async () => {
     const example = { B: 1, T: 4, heads: 1, kvHeads: 1, headSize: 8, largest: 0 };
     const qkv = randomTensor([1, 4, 24], 5);
