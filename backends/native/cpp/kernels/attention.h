@@ -40,20 +40,36 @@ struct Shape {
   }
 };
 
-/// Memory of one backward pass over a run and a key-value head.
-struct Backward {
-  float *keys, *dk, *dv;                          // [length][padded D]
-  float *q, *dy, *dq;                             // [kQueries][padded D]
-  float *queries, *gradients;                     // q and dy transposed: [D][kQueries]
-  float *p, *ds;                                  // [kKeys][kQueries]
+constexpr int kTiles = 4;  // tiles of queries that meet each block of keys together, so that it comes from memory once for all of them
+
+/// A tile of queries in the backward pass.
+struct QueryTile {
+  Lanes lanes;
+  float *q, *dy, *dq;          // [kQueries][padded D]
+  float *queries, *gradients;  // q and dy transposed: [D][kQueries]
   alignas(64) float lse[kQueries], delta[kQueries];
-  static int64_t floats(int64_t length, int64_t D) { return 3 * (length + kQueries) * padded(D) + 2 * kQueries * D + 2 * kKeys * kQueries; }
+};
+
+/// Memory of the backward pass over a run and a key-value head.
+struct Backward {
+  float *keys, *dk, *dv;  // [length][padded D]
+  float *p, *ds;          // [kKeys][kQueries]
+  QueryTile tiles[kTiles];
+  static int64_t floats(int64_t length, int64_t D) {
+    return 3 * length * padded(D) + 2 * kKeys * kQueries + kTiles * kQueries * (3 * padded(D) + 2 * D);
+  }
   void at(float* memory, int64_t length, int64_t D) {
-    const int64_t width = padded(D);
-    float** parts[] = {&keys, &dk, &dv, &q, &dy, &dq, &queries, &gradients, &p, &ds};
-    const int64_t sizes[] = {length * width,   length * width, length * width, kQueries * width, kQueries * width,
-                             kQueries * width, D * kQueries,   D * kQueries,   kKeys * kQueries, kKeys * kQueries};
-    for (int i = 0; i < 10; i++) *parts[i] = memory, memory += sizes[i];
+    const auto take = [&](int64_t n) {
+      float* taken = memory;
+      memory += n;
+      return taken;
+    };
+    const int64_t rows = length * padded(D), square = kKeys * kQueries;
+    keys = take(rows), dk = take(rows), dv = take(rows), p = take(square), ds = take(square);
+    for (QueryTile& tile : tiles) {
+      const int64_t own = kQueries * padded(D), turned = kQueries * D;
+      tile.q = take(own), tile.dy = take(own), tile.dq = take(own), tile.queries = take(turned), tile.gradients = take(turned);
+    }
   }
 };
 
@@ -79,49 +95,47 @@ static inline void addProduct(Rows, const float* a, int64_t aStride, const float
   });
 }
 
-/// Adds one tile of queries to dk and dv, and makes its dq (both still without the scale).
-static void backwardTile(Backward& w, const Lanes& lanes, const float* v, int64_t vStride, int64_t D, float scale, Ahead& ahead) {
-  const int64_t width = padded(D), end = lanes.keys(lanes.count - 1);
+/// What one tile of queries and one block of keys add to dk, dv and the tile's dq (all still without the scale).
+static void backwardBlock(Backward& w, const QueryTile& t, int64_t k0, const float* v, int64_t vStride, int64_t D, float scale, Ahead& ahead) {
+  const Lanes& lanes = t.lanes;
+  const int64_t width = padded(D), k1 = least(k0 + kKeys, lanes.keys(lanes.count - 1));
   const Vec scale2 = set(scale * 1.44269504f);
-  memset(w.dq, 0, kQueries * width * sizeof(float));
-  for (int64_t k0 = 0; k0 < end; k0 += kKeys) {
-    const int64_t k1 = least(k0 + kKeys, end);
-    scores(lanes, w.keys, width, k0, k1, w.queries, D, w.p, ahead, [&](auto rows, auto vectors, auto& sum, int64_t j, int64_t v0, bool masked) {
+  const auto seen = [&](int64_t key, int64_t lane) FOURFOLD_INLINE { return less(set(static_cast<float>(key)), load(lanes.limit + lane)); };
+  scores(lanes, w.keys, width, k0, k1, t.queries, D, w.p, ahead, [&](auto rows, auto vectors, auto& sum, int64_t j, int64_t v0, bool masked) FOURFOLD_INLINE {
+    FOURFOLD_UNROLL
+    for (int i = 0; i < decltype(rows)::value; i++) {
       FOURFOLD_UNROLL
-      for (int i = 0; i < decltype(rows)::value; i++) {
-        FOURFOLD_UNROLL
-        for (int x = 0; x < decltype(vectors)::value; x++) {
-          const int64_t lane = (v0 + x) * kLanes;
-          Vec p = exp2(sub(mul(sum[i][x], scale2), load(w.lse + lane)));
-          if (masked) p = select(less(set(static_cast<float>(j + i)), load(lanes.limit + lane)), p, zero());
-          store(w.p + (j - k0 + i) * kQueries + lane, p);
-        }
+      for (int x = 0; x < decltype(vectors)::value; x++) {
+        const int64_t lane = (v0 + x) * kLanes;
+        Vec p = exp2(sub(mul(sum[i][x], scale2), load(t.lse + lane)));
+        if (masked) p = select(seen(j + i, lane), p, zero());
+        store(w.p + (j - k0 + i) * kQueries + lane, p);
       }
-    });
-    scores(lanes, v, vStride, k0, k1, w.gradients, D, w.ds, ahead, [&](auto rows, auto vectors, auto& sum, int64_t j, int64_t v0, bool masked) {
+    }
+  });
+  scores(lanes, v, vStride, k0, k1, t.gradients, D, w.ds, ahead, [&](auto rows, auto vectors, auto& sum, int64_t j, int64_t v0, bool masked) FOURFOLD_INLINE {
+    FOURFOLD_UNROLL
+    for (int i = 0; i < decltype(rows)::value; i++) {
       FOURFOLD_UNROLL
-      for (int i = 0; i < decltype(rows)::value; i++) {
-        FOURFOLD_UNROLL
-        for (int x = 0; x < decltype(vectors)::value; x++) {
-          const int64_t lane = (v0 + x) * kLanes, at = (j - k0 + i) * kQueries + lane;
-          Vec ds = mul(load(w.p + at), sub(sum[i][x], load(w.delta + lane)));
-          if (masked) ds = select(less(set(static_cast<float>(j + i)), load(lanes.limit + lane)), ds, zero());
-          store(w.ds + at, ds);
-        }
+      for (int x = 0; x < decltype(vectors)::value; x++) {
+        const int64_t lane = (v0 + x) * kLanes, at = (j - k0 + i) * kQueries + lane;
+        Vec ds = mul(load(w.p + at), sub(sum[i][x], load(t.delta + lane)));
+        if (masked) ds = select(seen(j + i, lane), ds, zero());
+        store(w.ds + at, ds);
       }
-    });
-    forRows(k0, k1, [&](auto rows, int64_t j) {
-      ahead.step();
-      const int64_t from = lanes.firstVector(j) * kLanes, at = (j - k0) * kQueries + from;
-      addProduct<false>(rows, w.p + at, kQueries, w.dy + from * width, lanes.count - from, w.dv + j * width, width);
-      addProduct<false>(rows, w.ds + at, kQueries, w.q + from * width, lanes.count - from, w.dk + j * width, width);
-    });
-    forRows(0, lanes.count, [&](auto rows, int64_t l) {
-      ahead.step();
-      const int64_t seen = least(k1, lanes.keys(l + decltype(rows)::value - 1)) - k0;
-      if (seen > 0) addProduct<true>(rows, w.ds + l, kQueries, w.keys + k0 * width, seen, w.dq + l * width, width);
-    });
-  }
+    }
+  });
+  forRows(k0, k1, [&](auto rows, int64_t j) {
+    ahead.step();
+    const int64_t from = lanes.firstVector(j) * kLanes, at = (j - k0) * kQueries + from;
+    addProduct<false>(rows, w.p + at, kQueries, t.dy + from * width, lanes.count - from, w.dv + j * width, width);
+    addProduct<false>(rows, w.ds + at, kQueries, t.q + from * width, lanes.count - from, w.dk + j * width, width);
+  });
+  forRows(0, lanes.count, [&](auto rows, int64_t l) {
+    ahead.step();
+    const int64_t keys = least(k1, lanes.keys(l + decltype(rows)::value - 1)) - k0;
+    if (keys > 0) addProduct<true>(rows, w.ds + l, kQueries, w.keys + k0 * width, keys, t.dq + l * width, width);
+  });
 }
 
 /// to[r · stride + d] = scale · from[r][d].
@@ -201,47 +215,57 @@ static void attentionGrad(const Call& c) {
     w.at(scratch(thread, Backward::floats(run.length, s.D)), run.length, s.D);
     copyRows(qkv + kAt, s.W, run.length, s.D, w.keys);
     memset(w.dk, 0, 2 * run.length * width * sizeof(float));
-    Lanes lanes;
     for (int64_t h = kv * s.group(); h < (kv + 1) * s.group(); h++) {
-      for (int64_t q0 = 0; q0 < run.length; q0 += kQueries) {
-        s.setLanes(lanes, run, q0);
-        const float* q = qkv + (first + q0) * s.W + h * s.D;
-        const int64_t at = (first + q0) * C + h * s.D;
-        copyRows(q, s.W, lanes.count, s.D, w.q);
-        copyRows(dy + at, C, lanes.count, s.D, w.dy);
-        transposeRows(q, s.W, lanes, s.D, w.queries);
-        transposeRows(dy + at, C, lanes, s.D, w.gradients);
-        for (int64_t l = 0; l < lanes.vectors * kLanes; l++) {
-          Vec delta = zero();
-          for (int64_t d = 0; d < s.D && l < lanes.count; d += kLanes) delta = fma(loadN(o + at + l * C + d, s.D - d), load(w.dy + l * width + d), delta);
-          w.delta[l] = sum(delta);
-          w.lse[l] = l < lanes.count ? lse[(run.row * s.H + h) * s.T + run.start + q0 + l] : 0.f;
+      for (int64_t q0 = 0; q0 < run.length; q0 += kTiles * kQueries) {
+        const int64_t queries = least(run.length - q0, kTiles * kQueries), tiles = (queries + kQueries - 1) / kQueries;
+        for (int64_t i = 0; i < tiles; i++) {
+          QueryTile& t = w.tiles[i];
+          const int64_t token = first + q0 + i * kQueries, at = token * C + h * s.D;
+          s.setLanes(t.lanes, run, q0 + i * kQueries);
+          const float* q = qkv + token * s.W + h * s.D;
+          copyRows(q, s.W, t.lanes.count, s.D, t.q);
+          copyRows(dy + at, C, t.lanes.count, s.D, t.dy);
+          transposeRows(q, s.W, t.lanes, s.D, t.queries);
+          transposeRows(dy + at, C, t.lanes, s.D, t.gradients);
+          memset(t.dq, 0, t.lanes.count * width * sizeof(float));
+          for (int64_t l = 0; l < t.lanes.vectors * kLanes; l++) {
+            Vec delta = zero();
+            for (int64_t d = 0; d < s.D && l < t.lanes.count; d += kLanes) delta = fma(loadN(o + at + l * C + d, s.D - d), load(t.dy + l * width + d), delta);
+            t.delta[l] = sum(delta);
+            t.lse[l] = l < t.lanes.count ? lse[(run.row * s.H + h) * s.T + token - run.row * s.T + l] : 0.f;
+          }
         }
-        const bool lastHead = h == (kv + 1) * s.group() - 1, lastTile = q0 + kQueries >= run.length;
-        Ahead ahead(s.D, 3 * lanes.keys(lanes.count - 1) / kRows);
+        const bool lastHead = h == (kv + 1) * s.group() - 1, lastTiles = q0 + queries == run.length;
+        const QueryTile& final = w.tiles[tiles - 1];
+        const int64_t end = final.lanes.keys(final.lanes.count - 1);
+        Ahead ahead(s.D, 3 * tiles * end / kRows);
         float* to = dqkv + (first + q0) * s.W;
-        ahead.add(to + h * s.D, s.W, lanes.count);
+        ahead.add(to + h * s.D, s.W, queries);
         if (lastHead) {
-          ahead.add(to + (s.H + kv) * s.D, s.W, lanes.count);
-          ahead.add(to + (s.H + s.KV + kv) * s.D, s.W, lanes.count);
+          ahead.add(to + (s.H + kv) * s.D, s.W, queries);
+          ahead.add(to + (s.H + s.KV + kv) * s.D, s.W, queries);
         }
-        // The next tile: of this head, of the next one, or of the thread's next item, whose keys and values come in beside all of these tiles.
-        int64_t nextFirst = first, nextHead = h + lastTile, nextRow = lastTile ? 0 : q0 + kQueries, nextLength = run.length;
+        // The next tiles: of this head, of the next one, or of the thread's next item, whose keys and values come in beside all of these.
+        int64_t nextFirst = first, nextHead = h + lastTiles, nextRow = lastTiles ? 0 : q0 + queries, nextLength = run.length;
         if (lastHead && after < items) {
           const Run next = runs[after / s.KV];
-          const int64_t nextKv = after % s.KV, rows = least(next.length - q0, kQueries), at = next.row * s.T + next.start;
+          const int64_t nextKv = after % s.KV, rows = least(next.length - q0, queries), at = next.row * s.T + next.start;
           ahead.add(qkv + (at + q0) * s.W + (s.H + nextKv) * s.D, s.W, rows);
           ahead.add(qkv + (at + q0) * s.W + (s.H + s.KV + nextKv) * s.D, s.W, rows);
-          if (lastTile) nextFirst = at, nextHead = nextKv * s.group(), nextLength = next.length;
+          if (lastTiles) nextFirst = at, nextHead = nextKv * s.group(), nextLength = next.length;
         }
-        if (!(lastHead && lastTile && after >= items)) {
-          const int64_t rows = least(nextLength - nextRow, kQueries), at = nextFirst + nextRow;
+        if (!(lastHead && lastTiles && after >= items)) {
+          const int64_t rows = least(nextLength - nextRow, kTiles * kQueries), at = nextFirst + nextRow;
           ahead.add(qkv + at * s.W + nextHead * s.D, s.W, rows);
           ahead.add(dy + at * C + nextHead * s.D, C, rows);
           ahead.add(o + at * C + nextHead * s.D, C, rows);
         }
-        backwardTile(w, lanes, qkv + vAt, s.W, s.D, s.scale, ahead);
-        writeRows(w.dq, lanes.count, s.D, s.scale, dqkv + (first + q0) * s.W + h * s.D, s.W);
+        for (int64_t k0 = 0; k0 < end; k0 += kKeys) {
+          for (int64_t i = 0; i < tiles; i++) {
+            if (k0 < w.tiles[i].lanes.keys(w.tiles[i].lanes.count - 1)) backwardBlock(w, w.tiles[i], k0, qkv + vAt, s.W, s.D, s.scale, ahead);
+          }
+        }
+        for (int64_t i = 0; i < tiles; i++) writeRows(w.tiles[i].dq, w.tiles[i].lanes.count, s.D, s.scale, to + i * kQueries * s.W + h * s.D, s.W);
       }
     }
     writeRows(w.dk, run.length, s.D, s.scale, dqkv + kAt, s.W);

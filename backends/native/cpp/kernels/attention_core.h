@@ -22,6 +22,9 @@ constexpr int64_t kKeys = 128;    // keys of a block
 constexpr int kRows = kTileRows * kTileVectors >= 24 ? 8 : 4;
 constexpr int kWide = 2;  // vectors of a register tile
 
+// Sums stay in registers only where what uses them is part of the same function.
+#define FOURFOLD_INLINE __attribute__((always_inline))
+
 /// 2^x for x ≤ 0, about 1 ulp; 0 below -125: results that are not normal numbers would cost a hundred cycles each. NaN stays NaN.
 /// Source: Cephes exp2f.
 static inline Vec exp2(Vec x) {
@@ -42,7 +45,7 @@ static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /// sum[i][v] += Σ_p a(i, p) · b[p · bStride + v · kLanes ...], p ascending. a(i, p) = a[p · aStride + i] when ByDepth, else a[i · aStride + p].
 template <bool ByDepth, int Rows, int Vectors>
-static inline void accumulate(Vec (&sum)[Rows][Vectors], const float* a, int64_t aStride, const float* b, int64_t bStride, int64_t depth) {
+FOURFOLD_INLINE static inline void accumulate(Vec (&sum)[Rows][Vectors], const float* a, int64_t aStride, const float* b, int64_t bStride, int64_t depth) {
   for (int64_t p = 0; p < depth; p++) {
     Vec right[Vectors];
     FOURFOLD_UNROLL
@@ -57,7 +60,7 @@ static inline void accumulate(Vec (&sum)[Rows][Vectors], const float* a, int64_t
 }
 
 template <int Rows, int Vectors>
-static inline void clear(Vec (&sum)[Rows][Vectors]) {
+FOURFOLD_INLINE static inline void clear(Vec (&sum)[Rows][Vectors]) {
   FOURFOLD_UNROLL
   for (int i = 0; i < Rows; i++) {
     FOURFOLD_UNROLL
@@ -207,7 +210,7 @@ static void forwardTile(Forward& f, const Lanes& lanes, const float* k, int64_t 
     const int64_t k1 = least(k0 + kKeys, end);
     alignas(64) float high[kQueries];
     memcpy(high, f.largest, sizeof high);
-    scores(lanes, k, kStride, k0, k1, f.queries, D, f.tile, ahead, [&](auto rows, auto vectors, auto& sum, int64_t j, int64_t v0, bool masked) {
+    scores(lanes, k, kStride, k0, k1, f.queries, D, f.tile, ahead, [&](auto rows, auto vectors, auto& sum, int64_t j, int64_t v0, bool masked) FOURFOLD_INLINE {
       FOURFOLD_UNROLL
       for (int x = 0; x < decltype(vectors)::value; x++) {
         const int64_t lane = (v0 + x) * kLanes;
