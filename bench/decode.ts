@@ -13,6 +13,8 @@ import { DECODE_SHAPES, PRECISIONS } from './shapes.js';
 interface Run {
   tokensPerSecond: number;
   peakRssBytes: number;
+  /** Cores that other processes used meanwhile; only our runs say it. */
+  otherLoad?: number;
   /** What greedy decoding of the first row gave, for comparison. */
   ids: number[];
 }
@@ -122,12 +124,14 @@ function report(title: string, peer: string, comparisons: Comparison[]): void {
     'memory',
     `${peer}'s`,
     'same greedy ids',
+    'other load',
   ];
   const rows = comparisons.map(({ label, target, ours, peer: theirs }) => {
     const middle = (list: Run[], field: 'tokensPerSecond' | 'peakRssBytes') => median(list.map((run) => run[field]));
     const [a, b] = [middle(ours, 'tokensPerSecond'), middle(theirs, 'tokensPerSecond')];
+    const load = Math.max(...ours.map(({ otherLoad = 0 }) => otherLoad)).toFixed(2);
     const memory = [ours, theirs].map((list) => megabytes(middle(list, 'peakRssBytes')));
-    return [...label, rate(a), rate(b), ratio(a / b), `≥ ${ratio(target)}`, ...memory, agreement(ours[0].ids, theirs[0].ids)];
+    return [...label, rate(a), rate(b), ratio(a / b), `≥ ${ratio(target)}`, ...memory, agreement(ours[0].ids, theirs[0].ids), load];
   });
   console.log(`\n${title}\n\n${table(header, rows)}`);
 }
