@@ -16,14 +16,17 @@ static inline int64_t logitRows(int64_t V) {
   return rows < 64 ? 64 : rows > 1024 ? 1024 : rows;
 }
 
+/// Floats from one row of logits to the next: rows that lie a power of two apart would fall into the same few lines of the cache.
+static inline int64_t logitStride(int64_t V) { return (V + 15) / 16 * 16 + 16; }
+
 /// body(first, rows, logits): logits = hidden · tableᵀ of rows [first, first + rows); body may overwrite them.
 template <class Body>
 static inline void forLogits(bool bf16, const float* hidden, const float* table, int64_t M, int64_t C, int64_t V, Body&& body) {
-  const int64_t together = logitRows(V);
-  float* logits = sharedScratch(kLogitsSlot, (together < M ? together : M) * V);
+  const int64_t together = logitRows(V), stride = logitStride(V);
+  float* logits = sharedScratch(kLogitsSlot, (together < M ? together : M) * stride);
   for (int64_t first = 0; first < M; first += together) {
     const int64_t rows = M - first < together ? M - first : together;
-    gemm(bf16, false, true, rows, V, C, hidden + first * C, C, table, C, logits, V, false);
+    gemm(bf16, false, true, rows, V, C, hidden + first * C, C, table, C, logits, stride, false);
     body(first, rows, logits);
   }
 }
@@ -69,12 +72,12 @@ static void crossEntropy(const Call& c) {
   const float *hidden = c.f32(0), *table = c.f32(1);
   const int32_t* targets = c.i32(2);
   float *nll = c.f32(4), *dhidden = c.f32(5), *dtable = c.f32(6);
-  const int64_t M = c.n(0), C = c.n(1), V = c.n(2);
+  const int64_t M = c.n(0), C = c.n(1), V = c.n(2), stride = logitStride(V);
   const bool bf16 = c.n(3);
   const float scale = static_cast<float>(c.x(0));
   forLogits(bf16, hidden, table, M, C, V, [=](int64_t first, int64_t rows, float* logits) {
     parallelFor(rows, [=](int64_t i, int) {
-      float* x = logits + i * V;
+      float* x = logits + i * stride;
       const int64_t target = targetOf(targets, first + i, V);
       if (target < 0) {
         nll[first + i] = 0;
@@ -89,8 +92,8 @@ static void crossEntropy(const Call& c) {
       x[target] -= scale;
     });
     if (!dhidden) return;
-    gemm(bf16, false, false, rows, C, V, logits, V, table, C, dhidden + first * C, C, false);
-    gemm(bf16, true, false, V, C, rows, logits, V, hidden + first * C, C, dtable, C, first > 0);
+    gemm(bf16, false, false, rows, C, V, logits, stride, table, C, dhidden + first * C, C, false);
+    gemm(bf16, true, false, V, C, rows, logits, stride, hidden + first * C, C, dtable, C, first > 0);
   });
   double loss = 0;
   for (int64_t i = 0; i < M; i++) loss += nll[i];
@@ -116,11 +119,11 @@ constexpr const char* kLogProbs =
 static void logProbs(const Call& c) {
   const int32_t* targets = c.i32(2);
   float *logProb = c.f32(3), *entropy = c.f32(4), *logSumExp = c.f32(5);
-  const int64_t V = c.n(2);
+  const int64_t V = c.n(2), stride = logitStride(V);
   const float cooled = static_cast<float>(1 / c.x(0));
   forLogits(c.n(3), c.f32(0), c.f32(1), c.n(0), c.n(1), V, [=](int64_t first, int64_t rows, float* logits) {
     parallelFor(rows, [=](int64_t i, int) {
-      const float* x = logits + i * V;
+      const float* x = logits + i * stride;
       const int64_t row = first + i, target = targetOf(targets, row, V);
       if (target < 0) {
         logProb[row] = entropy[row] = logSumExp[row] = 0;
@@ -152,12 +155,12 @@ static void logProbsGrad(const Call& c) {
   const float *dLogProb = c.f32(5), *dEntropy = c.f32(6), *dLogSumExp = c.f32(7);
   const int32_t* targets = c.i32(2);
   float *dhidden = c.f32(8), *dtable = c.f32(9);
-  const int64_t C = c.n(1), V = c.n(2);
+  const int64_t C = c.n(1), V = c.n(2), stride = logitStride(V);
   const bool bf16 = c.n(3);
   const float cooled = static_cast<float>(1 / c.x(0));
   forLogits(bf16, hidden, table, c.n(0), C, V, [=](int64_t first, int64_t rows, float* logits) {
     parallelFor(rows, [=](int64_t i, int) {
-      float* x = logits + i * V;
+      float* x = logits + i * stride;
       const int64_t row = first + i, target = targetOf(targets, row, V);
       if (target < 0) return forRow(V, [=](int64_t j, int64_t n) { storeN(x + j, zero(), n); });
       const Vec flat = set(dLogSumExp[row] - dLogProb[row]), tilt = set(dEntropy[row]);
@@ -168,8 +171,8 @@ static void logProbsGrad(const Call& c) {
       });
       x[target] += dLogProb[row] * cooled;
     });
-    gemm(bf16, false, false, rows, C, V, logits, V, table, C, dhidden + first * C, C, false);
-    gemm(bf16, true, false, V, C, rows, logits, V, hidden + first * C, C, dtable, C, true);
+    gemm(bf16, false, false, rows, C, V, logits, stride, table, C, dhidden + first * C, C, false);
+    gemm(bf16, true, false, V, C, rows, logits, stride, hidden + first * C, C, dtable, C, true);
   });
 }
 
