@@ -1,6 +1,7 @@
 #include "pool.h"
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <cstdlib>
 #include <mutex>
@@ -23,8 +24,33 @@
 namespace fourfold {
 namespace {
 
-// About 100 µs: longer than JS needs between two kernels, short enough not to burn a core while nothing runs.
-constexpr int kSpins = 6000;
+// How long a thread asks again and again before it lets others have its processor: longer than JS needs between two kernels; and, where all are about to
+// arrive, no longer than a good part of what they do takes, since on a busy machine the one waited for may need this very processor.
+constexpr double kIdleSeconds = 200e-6, kMeetingSeconds = 30e-6;
+
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+/// Spins until done() or for so long; whether it is done. Time, not a number of pauses: a pause takes 40 cycles here and 140 there.
+template <class Done>
+bool spin(double seconds, Done done) {
+  double end = 0;
+  for (;;) {
+    for (int i = 0; i < 32; i++) {
+      if (done()) return true;
+      FOURFOLD_PAUSE();
+    }
+    const double time = now();
+    if (end == 0) end = time + seconds;
+    if (time > end) return false;
+  }
+}
+
+/// Waits for other threads of the region.
+template <class Done>
+void meet(Done done) {
+  if (spin(kMeetingSeconds, done)) return;
+  while (!done()) std::this_thread::yield();
+}
 
 int gThreads = 1;
 int gWorkers = 0;
@@ -66,15 +92,11 @@ void leaveCallersCpu() {
 
 void worker(int thread, uint32_t seen) {
   for (;;) {
-    for (int spins = 0; gGeneration.load(std::memory_order_acquire) == seen;) {
-      if (++spins < kSpins) {
-        FOURFOLD_PAUSE();
-      } else {
-        std::unique_lock<std::mutex> lock(gMutex);
-        gAsleep++;
-        gWake.wait(lock, [&] { return gGeneration.load() != seen; });
-        gAsleep--;
-      }
+    if (!spin(kIdleSeconds, [seen] { return gGeneration.load(std::memory_order_acquire) != seen; })) {
+      std::unique_lock<std::mutex> lock(gMutex);
+      gAsleep++;
+      gWake.wait(lock, [&] { return gGeneration.load() != seen; });
+      gAsleep--;
     }
     seen++;
     if (thread < gThreads) {
@@ -113,12 +135,7 @@ void runOnAllThreads(void (*body)(void*, int), void* arg) {
     gWake.notify_all();
   }
   body(arg, 0);
-  for (int spins = 0; gFinished.load(std::memory_order_acquire) < static_cast<uint32_t>(gWorkers);) {
-    if (++spins < kSpins)
-      FOURFOLD_PAUSE();
-    else
-      std::this_thread::yield();
-  }
+  meet([] { return gFinished.load(std::memory_order_acquire) >= static_cast<uint32_t>(gWorkers); });
 }
 
 void barrier() {
@@ -129,12 +146,7 @@ void barrier() {
     gBarrier.fetch_add(1);
     return;
   }
-  for (int spins = 0; gBarrier.load(std::memory_order_acquire) == generation;) {
-    if (++spins < kSpins)
-      FOURFOLD_PAUSE();
-    else
-      std::this_thread::yield();
-  }
+  meet([generation] { return gBarrier.load(std::memory_order_acquire) != generation; });
 }
 
 float* scratch(int thread, size_t floats) { return gThreadScratch[thread].get(floats); }
