@@ -55,7 +55,9 @@ export async function useDevice(
   const cpu = os.cpus()[0]?.model.trim() ?? os.arch();
   if (device === 'native' || (device === 'auto' && addon)) {
     if (!addon) {
-      throw new UserError(`device: native needs the compiled engine, which is not there (${reason}). \`fourfold doctor\` says how to get it; or use device: wasm`);
+      throw new UserError(
+        `device: native needs the compiled engine, which is not there (${reason}). \`fourfold doctor\` says how to get it; or use device: wasm`,
+      );
     }
     registerNative(addon);
     addon.threads(threads);

@@ -5,15 +5,14 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import { peakFlops, useDevice } from '../backends/device.js';
-import type { HostBatch } from '../datasets/loader.js';
 import { flopsPerToken, parameterCount } from '../model/config.js';
 import { initialParameters } from '../model/transformer.js';
 import { setPrecision } from '../ops/precision.js';
 import { trainState } from '../training/state.js';
 import { stepper } from '../training/step.js';
-import { RandomStream } from '../util/random.js';
 import { median } from './figures.js';
 import { OtherLoad } from './load.js';
+import { randomBatch } from './random-batch.js';
 import { type Precision, TRAIN_SHAPES } from './shapes.js';
 
 const [name, precision, threads, steps] = process.argv.slice(2);
@@ -21,29 +20,11 @@ const { config, B, T } = TRAIN_SHAPES[name];
 const WARM_UP = 4;
 const SECONDS = 3;
 
-/** Random ids, other ones for each `index`. */
-function batch(index: number): HostBatch {
-  const size = B * T;
-  const random = new RandomStream(1337, index);
-  const ids = Int32Array.from({ length: B * (T + 1) }, () => random.below(config.vocab_size));
-  const rows = (offset: number) => Int32Array.from({ length: size }, (_, i) => ids[Math.floor(i / T) * (T + 1) + (i % T) + offset]);
-  return {
-    ids: rows(0),
-    targets: rows(1),
-    positions: Int32Array.from({ length: size }, (_, i) => i % T),
-    segments: new Int32Array(size),
-    batchSize: B,
-    contextLength: T,
-    supervised: size,
-    bytes: size,
-  };
-}
-
 const device = await useDevice('native', { threads: Number(threads) });
 setPrecision(precision as Precision);
 const state = trainState(config, initialParameters(config, 1337));
 const step = stepper(state, B, T, { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, maxGradNorm: 1, seed: 1337 });
-const batches = Array.from({ length: 8 }, (_, i) => [batch(i)]);
+const batches = Array.from({ length: 8 }, (_, i) => [randomBatch(config.vocab_size, B, T, i)]);
 
 let last = { loss: Number.NaN };
 for (let i = 0; i < WARM_UP; i++) last = await step.step(batches[i], 1e-3);

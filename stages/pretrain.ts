@@ -52,7 +52,11 @@ interface TrainerState {
  * Writes `run.directory` as docs/architecture.md describes it. An aborted `signal` ends the run after the step under way, saved.
  * @throws UserError for data that cannot be used, for a directory that holds another run, and for a loss or gradient that is not finite.
  */
-export async function pretrain(config: PretrainConfig, run: { directory: string; resume?: string }, signal: AbortSignal): Promise<StageResult> {
+export async function pretrain(
+  config: PretrainConfig,
+  run: { directory: string; resume?: string },
+  signal: AbortSignal,
+): Promise<StageResult> {
   const directory = await openRunDirectory(run.directory, { resume: run.resume });
   const say = (text: string) => console.error(text);
   try {
@@ -149,7 +153,9 @@ export async function pretrain(config: PretrainConfig, run: { directory: string;
         Object.assign(trainer.metrics, held);
         isBest = !(trainer.metrics['best/eval/loss'] <= held['eval/loss']);
         if (isBest) Object.assign(trainer.metrics, { 'best/eval/loss': held['eval/loss'], 'best/step': state.step });
-        progress.note(`step ${state.step}: eval loss ${held['eval/loss'].toFixed(4)}, ${held['eval/bits_per_byte'].toFixed(4)} bits per byte`);
+        progress.note(
+          `step ${state.step}: eval loss ${held['eval/loss'].toFixed(4)}, ${held['eval/bits_per_byte'].toFixed(4)} bits per byte`,
+        );
       }
       if (config.sample_steps > 0 && (state.step % config.sample_steps === 0 || last)) {
         for (const sample of await samples(config, state, tokenizer)) directory.samples.write({ step: state.step, ...sample });
@@ -221,7 +227,9 @@ async function startingState(
     const checkpoint = await loadCheckpoint(from);
     const trainer = checkpoint.trainerState as TrainerState;
     if (trainer.tokenizer !== tokenizer.hash()) {
-      throw new UserError(`resuming ${from}: its tokenizer must be the data's; it is another. Did the text change? Start anew in another output_dir`);
+      throw new UserError(
+        `resuming ${from}: its tokenizer must be the data's; it is another. Did the text change? Start anew in another output_dir`,
+      );
     }
     const optimizer = await loadOptimizer(from);
     const moments = {
@@ -256,7 +264,13 @@ function warnOfOtherDevice(directory: RunDirectory, now: DeviceDescription, say:
   );
 }
 
-function describeModel(config: ModelConfig, train: Loader, heldOut: Loader, steps: number, { device, isa, threads }: DeviceDescription): string {
+function describeModel(
+  config: ModelConfig,
+  train: Loader,
+  heldOut: Loader,
+  steps: number,
+  { device, isa, threads }: DeviceDescription,
+): string {
   const count = (n: number) => n.toLocaleString('en-US');
   return [
     `${config.architecture}: ${count(parameterCount(config))} parameters, vocabulary ${count(config.vocab_size)}`,

@@ -26,9 +26,13 @@ export function trainState(
   return { config, parameters, moment1: moments(resumed?.moment1), moment2: moments(resumed?.moment2), step: resumed?.step ?? 0 };
 }
 
-/** A variable that no tape trains: of these values, or of zeros. */
+/** A variable that no tape trains, of these values or of zeros. */
 export function variableOf(values: Float32Array | undefined, shape: number[]): tf.Variable {
-  const tensor = values ? tf.tensor(values, shape) : tf.zeros(shape);
+  return constant(values ? tf.tensor(values, shape) : tf.zeros(shape));
+}
+
+/** A variable that no tape trains, in place of `tensor`. */
+export function constant(tensor: tf.Tensor): tf.Variable {
   const variable = tf.variable(tensor, false);
   tensor.dispose();
   return variable;
@@ -64,11 +68,16 @@ export async function storedMoments(state: TrainState): Promise<NamedArray[]> {
  * The moments back from `optimizer.safetensors`.
  * @throws UserError when one is missing.
  */
-export function momentsFrom(config: ModelConfig, stored: ReadonlyMap<string, StoredTensor>, moment: 'moment1' | 'moment2'): Map<string, Float32Array> {
+export function momentsFrom(
+  config: ModelConfig,
+  stored: ReadonlyMap<string, StoredTensor>,
+  moment: 'moment1' | 'moment2',
+): Map<string, Float32Array> {
   return new Map(
     [...parameterShapes(config).keys()].map((name) => {
       const tensor = stored.get(`${moment}.${name}`);
-      if (!tensor) throw new UserError(`resuming: optimizer.safetensors must hold ${moment}.${name}; it does not. Resume from another checkpoint`);
+      if (!tensor)
+        throw new UserError(`resuming: optimizer.safetensors must hold ${moment}.${name}; it does not. Resume from another checkpoint`);
       return [name, tensor.data as Float32Array];
     }),
   );

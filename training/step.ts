@@ -7,7 +7,7 @@ import { type Batch, forward } from '../model/transformer.js';
 import { type AdamwSettings, adamw } from '../ops/adamw.js';
 import { accumulateGradients } from '../ops/gradients.js';
 import { UserError } from '../util/errors.js';
-import { type TrainState, variableOf } from './state.js';
+import { constant, type TrainState, variableOf } from './state.js';
 
 /** A batch's place on the device: the same tensors for every batch, so that a recorded pass finds them. */
 export interface Inputs {
@@ -17,12 +17,7 @@ export interface Inputs {
 }
 
 export function inputs(B: number, T: number): Inputs {
-  const place = () => {
-    const zeros = tf.zeros([B, T], 'int32');
-    const variable = tf.variable(zeros, false);
-    zeros.dispose();
-    return variable as tf.Tensor as tf.Tensor2D;
-  };
+  const place = () => constant(tf.zeros([B, T], 'int32')) as tf.Tensor as tf.Tensor2D;
   const batch = { ids: place(), positions: place(), segments: place(), targets: place() };
   const fields = Object.keys(batch) as (keyof typeof batch)[];
   return {
@@ -66,11 +61,16 @@ export function stepper(state: TrainState, B: number, T: number, options: StepOp
   const { config, parameters } = state;
   const gradients = new Map([...parameters].map(([name, { shape }]) => [name, variableOf(undefined, shape)]));
   const place = inputs(B, T);
-  const scale = tf.variable(tf.scalar(1), false);
-  const dropoutKey = tf.variable(tf.zeros([4], 'int32'), false) as tf.Tensor as tf.Tensor1D;
+  const scale = constant(tf.scalar(1));
+  const dropoutKey = constant(tf.zeros([4], 'int32'));
   const pass: Recorded = recorded(() => {
     const loss = accumulateGradients(parameters, gradients, () => {
-      const hidden = forward(parameters, config, place.batch, config.dropout > 0 ? { dropoutKey } : {});
+      const hidden = forward(
+        parameters,
+        config,
+        place.batch,
+        config.dropout > 0 ? { dropoutKey: dropoutKey as tf.Tensor as tf.Tensor1D } : {},
+      );
       return tf.mul(languageModelLoss(parameters, config, hidden, place.batch.targets), scale);
     });
     return [loss];
@@ -94,7 +94,7 @@ export function stepper(state: TrainState, B: number, T: number, options: StepOp
       let loss = 0;
       for (const [micro, batch] of batches.entries()) {
         place.write(batch);
-        overwrite(dropoutKey as tf.Tensor as tf.Variable, Int32Array.of(options.seed | 0, Math.floor(options.seed / 2 ** 32), state.step, micro));
+        overwrite(dropoutKey, Int32Array.of(options.seed | 0, Math.floor(options.seed / 2 ** 32), state.step, micro));
         loss += (await pass.run()[0].data())[0];
       }
       if (!Number.isFinite(loss)) {
