@@ -4,9 +4,10 @@
 namespace fourfold {
 namespace FOURFOLD_ISA {
 
-// Cody-Waite reduction, degree 6 polynomial (Cephes expf). exp(-inf) = 0, subnormal below -87.3; above 88.7 inf.
+// Cody-Waite reduction, degree 6 polynomial (Cephes expf). 0 below -87.3, where results would be subnormal: each costs a hundred cycles, and a masked or
+// sharp softmax is full of them. Above 88.7 inf.
 static inline Vec exp(Vec x) {
-  const Vec clamped = min(set(89.f), max(set(-104.f), x));
+  const Vec least = set(-87.3f), clamped = min(set(89.f), max(least, x));
   const Vec n = round(mul(clamped, set(1.44269504f)));
   Vec r = fnma(n, set(0.693359375f), clamped);
   r = fnma(n, set(-2.12194440e-4f), r);
@@ -17,7 +18,7 @@ static inline Vec exp(Vec x) {
   p = fma(p, r, set(1.6666665459e-1f));
   p = fma(p, r, set(5.0000001201e-1f));
   p = fma(p, mul(r, r), add(r, set(1.f)));
-  return scale2(p, n);
+  return select(less(x, least), zero(), scale2(p, n));
 }
 
 // x = m · 2^e with m in [√½, √2), degree 9 polynomial in m - 1 (Cephes logf). log(0) = -inf, log(inf) = inf; below 0 NaN.
