@@ -15,6 +15,7 @@ struct Fp32Core {
     Session() {}
   };
   static int64_t depth(int64_t K) { return K <= 0 ? 16 : ceilDivide(ceilDivide(K, ceilDivide(K, kDepth)), 16) * 16; }
+  static int64_t storedRows(int64_t rows) { return rows; }
   static int64_t padded(int64_t k) { return k; }
   static void packLeft(const float* a, int64_t lda, bool transposed, int64_t rows, int64_t k, float* panel) { packA(a, lda, transposed, rows, k, panel); }
   static void packRight(const float* b, int64_t ldb, bool transposed, int64_t columns, int64_t k, float* panel) {

@@ -24,6 +24,7 @@ struct AmxCore {
     Session& operator=(const Session&) = delete;
   };
 
+  static int64_t storedRows(int64_t rows) { return rows > 16 ? 32 : 16; }
   static int64_t padded(int64_t k) { return (k + kStep - 1) / kStep * kStep; }
   static int64_t depth(int64_t K) { return K <= 0 ? kStep : padded(ceilDivide(K, ceilDivide(K, kDepth))); }
 
@@ -64,6 +65,10 @@ struct AmxCore {
   static void multiplyTiles(int64_t rows, int64_t steps, const Element* a, const Element* b, float* c, int64_t ldc, bool accumulate) {
     const int64_t bytes = ldc * int64_t(sizeof(float));
     const bool two = rows > 16;
+    for (int64_t i = 0; i < (two ? 32 : 16); i++) {
+      __builtin_prefetch(c + i * ldc, 1);
+      __builtin_prefetch(c + i * ldc + 31, 1);
+    }
     if (accumulate) {
       _tile_loadd(0, c, bytes);
       _tile_loadd(1, c + 16, bytes);

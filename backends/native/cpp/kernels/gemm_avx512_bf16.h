@@ -48,6 +48,7 @@ struct PairsCore {
   struct Session {
     Session() {}
   };
+  static int64_t storedRows(int64_t rows) { return rows; }
   static int64_t padded(int64_t k) { return (k + 1) / 2 * 2; }
   static int64_t depth(int64_t K) { return K <= 0 ? 32 : ceilDivide(ceilDivide(K, ceilDivide(K, kDepth)), 32) * 32; }
 

@@ -29,8 +29,12 @@ static void packPanel(const float* source, int64_t stride, bool contiguous, int6
       const float* s = source + g;
       if (have >= kLanes) {
         for (int64_t p = 0; p < k; p++) store(t + p * width, load(s + p * stride));
-      } else {
+      } else if (have < write || g > 0) {
         for (int64_t p = 0; p < k; p++) storeN(t + p * width, loadN(s + p * stride, have), write);
+      } else {
+        // Whole vectors: what is too much is overwritten by the next k.
+        for (int64_t p = 0; p + 1 < k; p++) store(t + p * width, loadN(s + p * stride, have));
+        if (k > 0) storeN(t + (k - 1) * width, loadN(s + (k - 1) * stride, have), write);
       }
       continue;
     }

@@ -1,6 +1,7 @@
 // The loops around a multiplication of packed panels, over all threads. A `Core` is a way to pack and to multiply:
 //   Element, kRows × kColumns (the panels), depth(K) (the blocks into which K is cut: by K alone), padded(k) (elements stored a row),
-//   packLeft, packRight, multiply, and Session, whose life is that of a thread's part in the region.
+//   storedRows(rows), packLeft, packRight, multiply, and Session, whose life is that of a thread's part in the region.
+// Packed panels hold one step of K after the other, so that a panel may be packed in slices of K.
 // An element of C is C (or nothing) plus its blocks in ascending order, each summed by the core in an order of its own that does not depend
 // on the panel: the bits are the same whatever M, N and the number of threads are, and whichever loop below ran.
 #pragma once
@@ -35,6 +36,35 @@ struct Operand {
     for (int64_t i = part * share; i < end; i++) __builtin_prefetch(from + i / perRun * stride + smaller(i % perRun * 16, lines - 1), 0, 2);
   }
 };
+
+// K that is packed at once where memory runs across it: several panels then share the lines that were read.
+constexpr int64_t kSlice = 64;
+
+/// `count` neighbouring panels of rows, the first one at row i; each leftSize elements after the one before.
+template <class Core>
+static void packRows(Operand A, int64_t M, int64_t i, int64_t rows, int64_t count, int64_t p, int64_t k, typename Core::Element* to, int64_t leftSize) {
+  const int64_t slice = A.transposed && count > 1 ? kSlice : k;
+  for (int64_t s = 0; s < k; s += slice) {
+    for (int64_t g = 0; g < count && i + g * rows < M; g++) {
+      const int64_t m = smaller(rows, M - i - g * rows);
+      Core::packLeft(A.at(i + g * rows, p + s), A.stride, A.transposed, m, smaller(slice, k - s), to + g * leftSize + s * Core::storedRows(m));
+    }
+  }
+}
+
+/// Part `part` of `parts` of packing the block [p, p + k) × [j, j + columns) of B.
+template <class Core>
+static void packBlock(Operand B, int64_t j, int64_t columns, int64_t p, int64_t k, typename Core::Element* to, int64_t part, int64_t parts) {
+  const int64_t panelSize = Core::padded(k) * Core::kColumns;
+  const int64_t slice = B.transposed ? k : kSlice, panels = ceilDivide(columns, Core::kColumns), first = B.transposed ? part : 0;
+  for (int64_t s = B.transposed ? 0 : part * slice; s < k; s += B.transposed ? k : parts * slice) {
+    for (int64_t q = first; q < panels; q += B.transposed ? parts : 1) {
+      const int64_t column = q * Core::kColumns;
+      Core::packRight(B.at(p + s, j + column), B.stride, B.transposed, smaller(Core::kColumns, columns - column), smaller(slice, k - s),
+                      to + q * panelSize + s * Core::kColumns);
+    }
+  }
+}
 
 struct Target {
   float* c;
@@ -84,40 +114,40 @@ static void multiplyByRows(int64_t M, int64_t N, int64_t K, Operand A, Operand B
   const int64_t width = ceilDivide(allColumns, ceilDivide(allColumns, most)) * Core::kColumns;
   const int64_t panels = ceilDivide(M, Core::kRows), rows = Core::kEvenRows ? ceilDivide(M, panels) : Core::kRows;
   const bool keep = width < N;
+  const int64_t group = A.transposed ? larger(1, smaller(8, panels / (threads() * 8))) : 1, tasks = ceilDivide(panels, group);
   Element* right[2];
   for (int s = 0; s < 2; s++) right[s] = packedScratch<Core>(kGemmSlot + s, width / Core::kColumns * rightSize);
-  Element* kept = keep ? packedScratch<Core>(kGemmSlot + 2, panels * leftSize) : nullptr;
+  Element* kept = keep ? packedScratch<Core>(kGemmSlot + 2, tasks * group * leftSize) : nullptr;
   std::atomic<int64_t> next{0};
   parallel([&](int thread) {
     const typename Core::Session session;
-    Element* own = ownScratch<Core>(thread, leftSize);
-    // Tasks (a panel of rows, times a block of B) are numbered through all blocks; a thread takes its next one, perhaps of a later block, early.
+    Element* own = ownScratch<Core>(thread, group * leftSize);
+    // Tasks (some panels of rows, times a block of B) are numbered through all blocks; a thread takes its next one, perhaps of a later block, early.
     int64_t task = next.fetch_add(1, std::memory_order_relaxed), first = 0;
     int block = 0;
     for (int64_t d = 0; d < depths; d++) {
       const int64_t p = d * depth, k = smaller(depth, K - p), panelSize = Core::padded(k) * Core::kColumns;
-      for (int64_t j = 0; j < N; j += width, block++, first += panels) {
+      for (int64_t j = 0; j < N; j += width, block++, first += tasks) {
         const int64_t columns = smaller(width, N - j);
         Element* b = right[block & 1];
-        for (int64_t q = thread; q * Core::kColumns < columns; q += threads()) {
-          const int64_t column = j + q * Core::kColumns;
-          Core::packRight(B.at(p, column), B.stride, B.transposed, smaller(Core::kColumns, N - column), k, b + q * panelSize);
-        }
+        packBlock<Core>(B, j, columns, p, k, b, thread, threads());
         barrier();
-        while (task < first + panels) {
-          const int64_t panel = task - first, i = panel * rows, m = smaller(rows, M - i);
+        while (task < first + tasks) {
+          const int64_t panel = (task - first) * group, i = panel * rows, end = smaller(M, i + group * rows);
           task = next.fetch_add(1, std::memory_order_relaxed);
-          if (m <= 0) continue;
           Element* a = keep ? kept + panel * leftSize : own;
-          if (j == 0) Core::packLeft(A.at(i, p), A.stride, A.transposed, m, k, a);
-          const int64_t ahead = j == 0 && task < first + panels ? (task - first) * rows : M, parts = ceilDivide(columns, Core::kColumns);
-          float* c = target.c + i * target.ldc + j;
-          for (int64_t q = 0; q < parts; q++) {
-            if (ahead < M) A.prefetch(ahead, smaller(rows, M - ahead), p, k, q, parts);
-            const int64_t part = q * Core::kColumns;
-            Core::multiply(m, smaller(Core::kColumns, columns - part), k, a, b + q * panelSize, c + part, target.ldc, target.accumulate || d > 0);
+          if (j == 0) packRows<Core>(A, M, i, rows, group, p, k, a, leftSize);
+          const int64_t ahead = j == 0 && task < first + tasks ? (task - first) * group * rows : M, parts = ceilDivide(columns, Core::kColumns);
+          for (int64_t r = i; r < end; r += rows, a += leftSize) {
+            const int64_t m = smaller(rows, M - r), part = (r - i) / rows * parts;
+            float* c = target.c + r * target.ldc + j;
+            for (int64_t q = 0; q < parts; q++) {
+              if (ahead < M) A.prefetch(ahead, smaller(group * rows, M - ahead), p, k, part + q, group * parts);
+              const int64_t column = q * Core::kColumns;
+              Core::multiply(m, smaller(Core::kColumns, columns - column), k, a, b + q * panelSize, c + column, target.ldc, target.accumulate || d > 0);
+            }
+            if (d == depths - 1) finish(target, r, m, j, columns);
           }
-          if (d == depths - 1) finish(target, i, m, j, columns);
         }
       }
     }
@@ -155,7 +185,8 @@ static void multiplyByColumns(int64_t M, int64_t N, int64_t K, Operand A, Operan
   const int64_t depth = Core::depth(K), depths = larger(1, ceilDivide(K, depth));
   const int64_t rightSize = Core::padded(depth) * Core::kColumns, leftSize = Core::padded(depth) * Core::kRows;
   const int64_t panels = ceilDivide(M, Core::kRows), rows = Core::kEvenRows ? ceilDivide(M, panels) : Core::kRows;
-  const int64_t allColumns = ceilDivide(N, Core::kColumns), most = larger(1, kBlockBytes / (rightSize * int64_t(sizeof(Element))));
+  // A range that all panels of rows go through stays near; a single panel only streams.
+  const int64_t allColumns = ceilDivide(N, Core::kColumns), most = larger(1, kBlockBytes / (panels > 1 ? 8 : 2) / (rightSize * int64_t(sizeof(Element))));
   const int64_t width = larger(1, smaller(most, allColumns / (threads() == 1 ? 1 : threads() * 4))), ranges = ceilDivide(allColumns, width);
   Element* left = packedScratch<Core>(kGemmSlot, panels * depths * leftSize);
   std::atomic<int64_t> next{0};
@@ -172,9 +203,7 @@ static void multiplyByColumns(int64_t M, int64_t N, int64_t K, Operand A, Operan
       for (int64_t d = 0; d < depths; d++) {
         const int64_t p = d * depth, k = smaller(depth, K - p), panelSize = Core::padded(k) * Core::kColumns;
         const Element* b = packed ? packed + packedOffset<Core>(N, p, k, j) : own;
-        for (int64_t q = 0; !packed && q < columns; q += Core::kColumns) {
-          Core::packRight(B.at(p, j + q), B.stride, B.transposed, smaller(Core::kColumns, columns - q), k, own + q / Core::kColumns * panelSize);
-        }
+        if (!packed) packBlock<Core>(B, j, columns, p, k, own, 0, 1);
         for (int64_t panel = 0; panel * rows < M; panel++) {
           const int64_t i = panel * rows, m = smaller(rows, M - i);
           for (int64_t q = 0; q < columns; q += Core::kColumns) {
