@@ -1,5 +1,21 @@
 // The house, top to bottom: a folder may import only what stands below it.
-const house = ['cli', 'server', 'pipelines', 'stages', 'evaluation', 'sampler', 'training', 'checkpoints', 'datasets', 'configs', 'model', 'tokenizer', 'ops', 'backends', 'util'];
+const house = [
+  'cli',
+  'server',
+  'pipelines',
+  'stages',
+  'evaluation',
+  'sampler',
+  'training',
+  'checkpoints',
+  'datasets',
+  'configs',
+  'model',
+  'tokenizer',
+  'ops',
+  'backends',
+  'util',
+];
 const exceptions = { model: ['ops', 'backends', 'util'], tokenizer: ['util'], ops: ['backends', 'util'], backends: ['util'], util: [] };
 
 const rules = house.map((folder, i) => {

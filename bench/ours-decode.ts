@@ -6,7 +6,7 @@
 import { parseArgs } from 'node:util';
 import { useDevice } from '../backends/device.js';
 import { loadCheckpoint } from '../checkpoints/load.js';
-import { parametersFrom } from '../model/transformer.js';
+import { parametersFrom } from '../model/parameters.js';
 import { setPrecision } from '../ops/precision.js';
 import { generate } from '../sampler/generate.js';
 import { median } from './figures.js';

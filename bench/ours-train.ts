@@ -6,7 +6,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { peakFlops, useDevice } from '../backends/device.js';
 import { flopsPerToken, parameterCount } from '../model/config.js';
-import { initialParameters } from '../model/transformer.js';
+import { initialParameters } from '../model/parameters.js';
 import { setPrecision } from '../ops/precision.js';
 import { trainState } from '../training/state.js';
 import { stepper } from '../training/step.js';

@@ -5,7 +5,7 @@
  */
 import { useDevice } from '../backends/device.js';
 import { loadAddon } from '../backends/native/addon.js';
-import { initialParameters } from '../model/transformer.js';
+import { initialParameters } from '../model/parameters.js';
 import { setPrecision } from '../ops/precision.js';
 import { trainState } from '../training/state.js';
 import { stepper } from '../training/step.js';

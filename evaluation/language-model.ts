@@ -4,7 +4,8 @@ import { recorded } from '../backends/recording.js';
 import type { Loader } from '../datasets/loader.js';
 import type { ModelConfig } from '../model/config.js';
 import { languageModelLosses } from '../model/heads.js';
-import { forward, type Parameters } from '../model/transformer.js';
+import type { Parameters } from '../model/parameters.js';
+import { forward } from '../model/transformer.js';
 import { inputs } from '../training/step.js';
 
 /** Metrics of a language model on held-out text. */

@@ -78,6 +78,12 @@ function gpt2Shapes(config: ModelConfig): Map<string, number[]> {
   return shapes;
 }
 
+/** Name of the matrix [V, C] that turns hidden states into logits: the embedding's own table when they are tied. */
+export function outputName(config: ModelConfig): string {
+  if (!config.tie_word_embeddings) return 'lm_head.weight';
+  return config.architecture === 'llama' ? 'model.embed_tokens.weight' : 'transformer.wte.weight';
+}
+
 /** The number of trained numbers; a tied table counts once. */
 export function parameterCount(config: ModelConfig): number {
   let count = 0;

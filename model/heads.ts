@@ -2,15 +2,9 @@
 import * as tf from '@tensorflow/tfjs';
 import { crossEntropy, tokenLosses } from '../ops/cross-entropy.js';
 import { linear, packedLinear } from '../ops/linear.js';
-import type { ModelConfig } from './config.js';
+import { type ModelConfig, outputName } from './config.js';
 import type { PackedParameters } from './packed.js';
-import type { Parameters } from './transformer.js';
-
-/** Name of the matrix [V, C] that turns hidden states into logits: the embedding's own table when they are tied. */
-export function outputName(config: ModelConfig): string {
-  if (!config.tie_word_embeddings) return 'lm_head.weight';
-  return config.architecture === 'llama' ? 'model.embed_tokens.weight' : 'transformer.wte.weight';
-}
+import type { Parameters } from './parameters.js';
 
 function outputTable(parameters: Parameters, config: ModelConfig): tf.Tensor2D {
   return parameters.get(outputName(config))! as tf.Tensor as tf.Tensor2D;

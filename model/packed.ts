@@ -1,8 +1,7 @@
 import type * as tf from '@tensorflow/tfjs';
 import { type PackedWeights, packWeights } from '../ops/linear.js';
-import type { ModelConfig } from './config.js';
-import { outputName } from './heads.js';
-import type { Parameters } from './transformer.js';
+import { type ModelConfig, outputName } from './config.js';
+import type { Parameters } from './parameters.js';
 
 /** Name → matrix, laid out for many passes with few rows. */
 export type PackedParameters = ReadonlyMap<string, PackedWeights>;

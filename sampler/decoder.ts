@@ -5,7 +5,8 @@ import type { ModelConfig } from '../model/config.js';
 import { logits } from '../model/heads.js';
 import { createKvCache, disposeKvCache, dropOldest, reorderRows } from '../model/kv-cache.js';
 import { disposePacked, packParameters } from '../model/packed.js';
-import { type Batch, forward, type Parameters } from '../model/transformer.js';
+import type { Parameters } from '../model/parameters.js';
+import { type Batch, forward } from '../model/transformer.js';
 import { share } from '../ops/fused.js';
 
 /** What a decoder needs of a model. */

@@ -1,7 +1,7 @@
 import type * as tf from '@tensorflow/tfjs';
 import { loadCheckpoint, resolveCheckpoint } from '../checkpoints/load.js';
 import type { ModelConfig } from '../model/config.js';
-import { parametersFrom } from '../model/transformer.js';
+import { parametersFrom } from '../model/parameters.js';
 import { loadTokenizer, type Tokenizer } from '../tokenizer/index.js';
 import { UserError } from '../util/errors.js';
 

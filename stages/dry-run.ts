@@ -8,7 +8,7 @@ import { modelConfig, type PretrainConfig, tokensPerStep } from '../configs/sche
 import { type HostBatch, openLoader } from '../datasets/loader.js';
 import { prepareTraining } from '../datasets/training.js';
 import { parameterCount } from '../model/config.js';
-import { initialParameters } from '../model/transformer.js';
+import { initialParameters } from '../model/parameters.js';
 import { setPrecision } from '../ops/precision.js';
 import type { Tokenizer } from '../tokenizer/index.js';
 import { duration } from '../training/progress.js';

@@ -10,7 +10,7 @@ import { type HostBatch, type Loader, type LoaderState, openLoader } from '../da
 import { prepareTraining } from '../datasets/training.js';
 import { evaluator } from '../evaluation/language-model.js';
 import { flopsPerToken, type ModelConfig, parameterCount } from '../model/config.js';
-import { initialParameters, parametersFrom } from '../model/transformer.js';
+import { initialParameters, parametersFrom } from '../model/parameters.js';
 import { setPrecision } from '../ops/precision.js';
 import { sampleText } from '../sampler/sample.js';
 import { type Tokenizer, tokenizerConfig } from '../tokenizer/index.js';

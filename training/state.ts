@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import type { NamedArray, StoredTensor } from '../checkpoints/safetensors.js';
 import { type ModelConfig, parameterShapes } from '../model/config.js';
 import { type DiskTensor, toDisk } from '../model/layout.js';
-import type { Parameters } from '../model/transformer.js';
+import type { Parameters } from '../model/parameters.js';
 import { UserError } from '../util/errors.js';
 
 /** Everything that a step changes: parameters and AdamW's moments, by name, on the device. `step` counts the updates made. */

@@ -4,7 +4,7 @@ import path from 'node:path';
 import type * as tf from '@tensorflow/tfjs';
 import { loadCheckpoint } from '../../checkpoints/load.js';
 import type { ModelConfig } from '../../model/config.js';
-import { parametersFrom } from '../../model/transformer.js';
+import { parametersFrom } from '../../model/parameters.js';
 
 export const FIXTURES = ['hf-llama-tiny', 'hf-llama-tiny-untied', 'hf-gpt2-tiny', 'hf-gpt2-tiny-untied'];
 

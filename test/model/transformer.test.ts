@@ -3,7 +3,8 @@ import * as tf from '@tensorflow/tfjs';
 import { recorded } from '../../backends/recording.js';
 import type { ModelConfig } from '../../model/config.js';
 import { logits } from '../../model/heads.js';
-import { type Batch, forward, initialParameters, type Parameters } from '../../model/transformer.js';
+import { initialParameters, type Parameters } from '../../model/parameters.js';
+import { type Batch, forward } from '../../model/transformer.js';
 import { assertSameBitsOnAnyThreads, bitsOf, onEveryDevice, onNative } from '../ops/conformance.js';
 import { expectedOf, FIXTURES, largestDifference, withFixture } from './fixtures.js';
 

@@ -48,7 +48,8 @@ describe('pretraining', () => {
     sample_max_tokens: 5,
     ...more,
   });
-  const config = (name: string, more: object = {}) => resolvePretrainConfig(settings(name, more) as Parameters<typeof resolvePretrainConfig>[0]);
+  const config = (name: string, more: object = {}) =>
+    resolvePretrainConfig(settings(name, more) as Parameters<typeof resolvePretrainConfig>[0]);
 
   /** A signal that is found aborted once `steps` steps have been made. */
   const stopAfter = (steps: number) => {
