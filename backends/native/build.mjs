@@ -12,7 +12,18 @@ const source = path.join(here, 'cpp');
 const build = path.resolve(here, '..', '..', 'build');
 const log = [];
 
-const FLAGS = ['-std=c++17', '-O3', '-fPIC', '-fno-exceptions', '-fvisibility=hidden', '-ffp-contract=off', '-Wall', '-Wextra', '-Wno-unused-function', '-pthread'];
+const FLAGS = [
+  '-std=c++17',
+  '-O3',
+  '-fPIC',
+  '-fno-exceptions',
+  '-fvisibility=hidden',
+  '-ffp-contract=off',
+  '-Wall',
+  '-Wextra',
+  '-Wno-unused-function',
+  '-pthread',
+];
 const AVX512 = ['-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mavx2', '-mfma', '-mf16c', '-mbmi2', '-mprefer-vector-width=512'];
 
 /** Source file → flags of its own. One translation unit an instruction set. */
@@ -91,7 +102,9 @@ try {
 } catch (error) {
   rmSync(path.join(build, 'fourfold.node'), { force: true });
   log.push(`failed: ${error.message}`);
-  console.warn(`fourfold: the native engine was not built: ${error.message.split('\n')[0]}\nfourfold: everything runs without it, much slower; \`fourfold doctor\` says how to get it`);
+  console.warn(
+    `fourfold: the native engine was not built: ${error.message.split('\n')[0]}\nfourfold: everything runs without it, much slower; \`fourfold doctor\` says how to get it`,
+  );
   if (process.argv.includes('--strict')) process.exitCode = 1;
 } finally {
   writeFileSync(path.join(build, 'build.log'), `${log.join('\n')}\n`);

@@ -22,9 +22,6 @@ constexpr int64_t kKeys = 128;    // keys of a block
 constexpr int kRows = kTileRows * kTileVectors >= 24 ? 8 : 4;
 constexpr int kWide = 2;  // vectors of a register tile
 
-// Sums stay in registers only where what uses them is part of the same function.
-#define FOURFOLD_INLINE __attribute__((always_inline))
-
 /// 2^x for x ≤ 0, about 1 ulp; 0 below -125: results that are not normal numbers would cost a hundred cycles each. NaN stays NaN.
 /// Source: Cephes exp2f.
 static inline Vec exp2(Vec x) {

@@ -9,7 +9,7 @@ namespace FOURFOLD_ISA {
 /// The fp32 multiplication of gemm_core.h: each block of K is one chain of fused multiply-adds.
 struct Fp32Core {
   using Element = float;
-  static constexpr int64_t kRows = kTileRows, kColumns = kPanelColumns, kDepth = 512;
+  static constexpr int64_t kRows = kPanelRows, kColumns = kPanelColumns, kDepth = 512;
   static constexpr bool kEvenRows = true;
   struct Session {
     Session() {}

@@ -8,7 +8,7 @@ namespace fourfold {
 namespace FOURFOLD_ISA {
 
 constexpr int kLanes = 8;
-constexpr int kTileRows = 6, kTileVectors = 2;
+constexpr int kTileRows = 6, kTileVectors = 2, kPanelTiles = 1;
 
 using Vec = __m256;
 using Mask = __m256;  // all bits of a lane, or none

@@ -13,8 +13,8 @@ namespace fourfold {
 namespace FOURFOLD_ISA {
 
 constexpr int kLanes = 16;
-// The tile of C that the GEMM micro-kernel keeps in registers: kTileRows rows of kTileVectors vectors.
-constexpr int kTileRows = 14, kTileVectors = 2;
+// The tile of C that the GEMM micro-kernel keeps in registers: kTileRows rows of kTileVectors vectors; rows are packed kPanelTiles tiles at a time.
+constexpr int kTileRows = 8, kTileVectors = 3, kPanelTiles = 2;
 
 using Vec = __m512;
 using Mask = __mmask16;

@@ -8,7 +8,7 @@ namespace fourfold {
 namespace FOURFOLD_ISA {
 
 constexpr int kLanes = 4;
-constexpr int kTileRows = 8, kTileVectors = 3;
+constexpr int kTileRows = 8, kTileVectors = 3, kPanelTiles = 1;
 
 using Vec = float32x4_t;
 using Mask = uint32x4_t;  // all bits of a lane, or none

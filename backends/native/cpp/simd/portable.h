@@ -9,7 +9,7 @@ namespace fourfold {
 namespace FOURFOLD_ISA {
 
 constexpr int kLanes = 4;
-constexpr int kTileRows = 4, kTileVectors = 2;
+constexpr int kTileRows = 4, kTileVectors = 2, kPanelTiles = 1;
 
 typedef float Vec __attribute__((vector_size(16)));
 typedef int32_t Bits __attribute__((vector_size(16)));
