@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
+import { fallbackReport } from '../backends/native/fallback-counts.js';
 import { packageRoot } from '../util/package-root.js';
 import { dataCommand } from './commands/data.js';
 import { doctorCommand } from './commands/doctor.js';
@@ -16,6 +17,9 @@ export async function run(argv: readonly string[]): Promise<number> {
     return 0;
   } catch (error) {
     return reportError(error, argv);
+  } finally {
+    const report = argv.includes('--verbose') ? fallbackReport() : undefined;
+    if (report) console.error(report);
   }
 }
 

@@ -1,13 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { type Lender, lackingKernels, runOnCpu } from '../cpu-kernels.js';
 import type { NativeEngine } from './backend.js';
-
-const counts = new Map<string, number>();
-
-/** How often each of tfjs's own CPU kernels ran on the engine's memory so far: what has no kernel here, or none for such inputs. */
-export function fallbackCounts(): Record<string, number> {
-  return Object.fromEntries([...counts].sort(([, a], [, b]) => b - a));
-}
+import { countFallback } from './fallback-counts.js';
 
 /** CPU kernels read the engine's memory in place; only booleans, which lie there as int32, are copied. What they make is copied into it. */
 function lender(engine: NativeEngine): Lender {
@@ -29,7 +23,7 @@ export function runFallback(
   inputs: tf.NamedTensorInfoMap,
   attributes?: tf.NamedAttrMap,
 ): tf.TensorInfo | tf.TensorInfo[] {
-  counts.set(name, (counts.get(name) ?? 0) + 1);
+  countFallback(name);
   return runOnCpu(name, lender(engine), inputs, attributes);
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import * as tf from '@tensorflow/tfjs';
 import { useDevice } from '../../backends/device.js';
 import { loadAddon } from '../../backends/native/addon.js';
-import { fallbackCounts } from '../../backends/native/fallback.js';
+import { fallbackCounts, fallbackReport } from '../../backends/native/fallback-counts.js';
 import { assertClose, gradientsOf, onDevices, onEveryDevice, onNative, randomTensor } from './conformance.js';
 
 /** Ops that native leaves to tfjs's CPU kernels. */
@@ -40,6 +40,11 @@ describe("tfjs's CPU kernels on the native engine's memory", () => {
     const other = tf.fill([4, 4], 9); // takes x's place
     assert.deepEqual(await y.data(), first);
     other.dispose();
+  });
+
+  onNative('are named for the user, the most frequent first', () => {
+    tf.elu(randomTensor([2], 1));
+    assert.match(fallbackReport() ?? '', /^slower, on tfjs's CPU kernels .*: Elu \d+×, /);
   });
 
   onNative('cannot take what the engine cannot hold', () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import * as tf from '@tensorflow/tfjs';
 import * as fc from 'fast-check';
 import { useDevice } from '../../backends/device.js';
-import { fallbackCounts } from '../../backends/native/fallback.js';
+import { fallbackCounts } from '../../backends/native/fallback-counts.js';
 import { assertClose, assertSameBitsOnAnyThreads, onNative, randomArray, randomIntegers } from './conformance.js';
 
 type Op = (...inputs: tf.Tensor[]) => tf.Tensor | tf.Tensor[];
