@@ -102,7 +102,7 @@ export function decoder(
   const take = (tokens: readonly (readonly number[])[], last: boolean): tf.Tensor | undefined => {
     const admitted = admit(tokens);
     const single = last && admitted.every(({ length }) => length <= 1);
-    const output = single ? share(stepOf().run(admitted, held)) : readAll(admitted, last);
+    const output = single ? stepOf().run(admitted, held) : readAll(admitted, last);
     admitted.forEach((fresh, row) => {
       held[row].push(...fresh);
     });
@@ -134,8 +134,9 @@ export function decoder(
   };
 }
 
-/** One new token, or none, for each row: the pass that a device records. */
+/** One new token, or none, for each row. From the second time on the pass is one that a device records: beams seldom stay where they are. */
 interface Step {
+  /** The caller disposes of the result. */
   run(tokens: readonly (readonly number[])[], held: readonly (readonly number[])[]): tf.Tensor;
   dispose(): void;
 }
@@ -154,6 +155,7 @@ function decodingStep(rows: number, work: (place: Place) => tf.Tensor): Step {
     newTokens: newTokens as tf.Tensor as tf.Tensor1D,
   };
   const pass: Recorded = recorded(() => tf.tidy(() => [work(place)]));
+  let first = true;
   return {
     run(tokens, held) {
       overwrite(
@@ -172,7 +174,9 @@ function decodingStep(rows: number, work: (place: Place) => tf.Tensor): Step {
         newTokens,
         Int32Array.from(tokens, ({ length }) => length),
       );
-      return pass.run()[0];
+      if (!first) return share(pass.run()[0]);
+      first = false;
+      return tf.tidy(() => work(place));
     },
     dispose() {
       pass.dispose();

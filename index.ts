@@ -1,0 +1,18 @@
+/** The library's entry: what `import … from 'fourfold'` gives. */
+export { DEVICES, type DeviceDescription, useDevice } from './backends/device.js';
+export { loadCheckpoint, resolveCheckpoint } from './checkpoints/load.js';
+export { loadPretrainConfig, resolvePretrainConfig } from './configs/load.js';
+export type { PretrainConfig, PretrainInput } from './configs/schema.js';
+export { flopsPerToken, type ModelConfig, parameterCount } from './model/config.js';
+export { languageModelLoss, languageModelLosses, logits } from './model/heads.js';
+export { initialParameters, type Parameters } from './model/parameters.js';
+export { type Batch, type ForwardOptions, forward } from './model/transformer.js';
+export { type Precision, setPrecision } from './ops/precision.js';
+export { type BeamOptions, beamSearch, type Hypothesis } from './sampler/beam.js';
+export { type Decoder, decoder } from './sampler/decoder.js';
+export { type Generated, type GenerateOptions, generate, type Sampling } from './sampler/generate.js';
+export { type LoadedModel, loadModel, type TextModel } from './sampler/model.js';
+export { type OnText, sampleText, streamText, type TextOptions } from './sampler/sample.js';
+export { pretrain, type StageResult } from './stages/pretrain.js';
+export { loadTokenizer, readTokenizer, type Tokenizer, type TrainOptions, trainTokenizer } from './tokenizer/index.js';
+export { ShapeError, UserError } from './util/errors.js';
