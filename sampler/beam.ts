@@ -89,14 +89,21 @@ interface Candidate {
   score: number;
 }
 
-/** The `count` likeliest continuations of all beams. */
+/** The `count` likeliest continuations of all beams, the likeliest first; of equals those of the lower beam, then of the lower id. */
 function best(scores: Float32Array[], running: readonly Hypothesis[], count: number): Candidate[] {
-  const candidates: Candidate[] = [];
+  const found: Candidate[] = [];
   scores.forEach((row, beam) => {
-    const perBeam = Array.from(row, (value, token) => ({ beam, token, score: Math.fround(value + running[beam].score) }));
-    candidates.push(...top(perBeam, count));
+    const before = running[beam].score;
+    for (let token = 0; token < row.length; token++) {
+      const score = Math.fround(row[token] + before);
+      if (found.length === count && !(score > found[count - 1].score)) continue;
+      let at = found.length;
+      while (at > 0 && score > found[at - 1].score) at--;
+      found.splice(at, 0, { beam, token, score });
+      if (found.length > count) found.pop();
+    }
   });
-  return top(candidates, count);
+  return found;
 }
 
 /** The `count` of highest score, highest first; earlier ones first among equals. */

@@ -2,6 +2,7 @@
 // bits are those of attention over the whole sequence. A step of one token reads each key and value once for all query heads of its group.
 #pragma once
 #include "attention_core.h"
+#include "attention_step.h"
 
 namespace fourfold {
 namespace FOURFOLD_ISA {
@@ -30,6 +31,19 @@ static void cachedAttention(const Call& c) {
       memcpy(values + at + t * D, k + KV * D, D * sizeof(float));
     }
   };
+  if (T == 1 && group == 1) {
+    return parallelFor(B * KV, [&](int64_t i, int thread) {
+      const int64_t b = i / KV, kv = i % KV, n = counts ? counts[b] : 1;
+      float* o = out + i * D;
+      if (n == 0) {
+        memset(o, 0, D * sizeof(float));
+        return;
+      }
+      append(b, kv);
+      const Step step = {qkv + b * W + kv * D, keys + i * N * D, values + i * N * D, lengths[b] + 1, D, scale * 1.44269504f};
+      stepTile(step, scratch(thread, padded(D)), o);
+    });
+  }
   // With one new token the lanes are the heads of a group, with more they are tokens of one head.
   const int64_t tiles = T == 1 ? (group + kQueries - 1) / kQueries : group * ((T + kQueries - 1) / kQueries);
   int64_t parts = 1;
