@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import os from 'node:os';
 import path from 'node:path';
 import * as tf from '@tensorflow/tfjs';
+import { nativeMissing } from '../../backends/device.js';
 import { resolvePretrainConfig } from '../../configs/load.js';
 import { pretrain } from '../../stages/pretrain.js';
 import { RandomStream } from '../../util/random.js';
@@ -172,7 +173,7 @@ describe('pretraining', () => {
   describe('as a process', () => {
     const start = (name: string, resume: boolean): ChildProcess => {
       const file = path.join(folder, `${name}.json`);
-      writeFileSync(file, JSON.stringify(settings(name, { max_steps: 300, logging_steps: 50, eval_steps: 100, save_steps: 10 })));
+      writeFileSync(file, JSON.stringify(settings(name, { max_steps: 60, logging_steps: 20, eval_steps: 25, save_steps: 10 })));
       const args = ['--import', 'tsx', 'cli/main.ts', 'pretrain', file, ...(resume ? ['--resume', 'auto'] : [])];
       return spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
     };
@@ -182,9 +183,10 @@ describe('pretraining', () => {
       while (!existsSync(manifest)) await new Promise((resolve) => setTimeout(resolve, 5));
     };
 
-    it('goes on to the same bits after SIGKILL, three times over', async () => {
+    it('goes on to the same bits after SIGKILL, three times over', async function () {
+      this.timeout(nativeMissing() === undefined ? 60_000 : 240_000);
       const whole = ended(start('process-whole', false));
-      for (const [round, after] of [10, 60, 150].entries()) {
+      for (const [round, after] of [10, 20, 40].entries()) {
         const child = start('killed', round > 0);
         const exit = ended(child);
         await checkpoint('killed', after);
