@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import os from 'node:os';
 import * as tf from '@tensorflow/tfjs';
 import { UserError } from '../util/errors.js';
-import { loadAddon } from './native/addon.js';
+import { loadAddon, multipliesBf16 } from './native/addon.js';
 import { registerNative } from './native/register.js';
 import { registerWasm } from './wasm.js';
 
@@ -74,6 +74,19 @@ export async function useDevice(
   await registerWasm(threads);
   await tf.setBackend('wasm');
   return { device: 'wasm', threads, cpu };
+}
+
+/**
+ * Checks that the device in use can multiply at `precision`.
+ * @throws UserError when it cannot: bf16 needs the native engine on a processor with AMX or AVX512-BF16.
+ */
+export function checkPrecision(precision: 'fp32' | 'bf16'): void {
+  const { addon } = loadAddon();
+  if (precision === 'fp32' || (tf.getBackend() === 'native' && addon && multipliesBf16(addon))) return;
+  const here = tf.getBackend() === 'native' ? `native on ${addon?.isa}` : tf.getBackend();
+  throw new UserError(
+    `precision: bf16 needs the native device on a processor that multiplies bfloat16 (AMX, AVX512-BF16); received ${here}; use precision: fp32`,
+  );
 }
 
 /** The most floating-point operations a second that this machine was seen to do, by a probe of some 20 ms; undefined on devices that have none. */

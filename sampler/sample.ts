@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
-import { type DEVICES, useDevice } from '../backends/device.js';
+import { checkPrecision, type DEVICES, useDevice } from '../backends/device.js';
+import { type Precision, setPrecision } from '../ops/precision.js';
 import type { Tokenizer } from '../tokenizer/index.js';
 import { UserError } from '../util/errors.js';
 import { beamSearch } from './beam.js';
@@ -105,6 +106,8 @@ export interface SampleOptions {
   stop: string[];
   device: (typeof DEVICES)[number];
   threads?: number;
+  /** `bf16` halves the weights that are read for each token. */
+  precision?: Precision;
 }
 
 export interface SampleSummary extends Speed {
@@ -118,6 +121,9 @@ export async function sample(checkpoint: string, options: SampleOptions, onText:
     throw new UserError(`--num: greedy choice gives one text; received ${num}; leave --num out or take --strategy sample`);
   }
   await useDevice(options.device, { threads: options.threads, warn: (text) => console.error(text) });
+  const { precision = 'fp32' } = options;
+  checkPrecision(precision);
+  setPrecision(precision);
   const model = await loadModel(checkpoint);
   try {
     if (strategy === 'beam') return { ...(await searchText(model, prompt, options, onText)), seed };

@@ -1,7 +1,7 @@
 import fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { useDevice } from '../backends/device.js';
+import { checkPrecision, useDevice } from '../backends/device.js';
 import { loadCheckpoint, resolveCheckpoint } from '../checkpoints/load.js';
 import { resolvedYaml } from '../configs/load.js';
 import { modelConfig, type PretrainConfig, tokensPerStep } from '../configs/schema.js';
@@ -25,6 +25,7 @@ const MEASURED_STEPS = 3;
 export async function dryRun(config: PretrainConfig): Promise<string> {
   const warnings: string[] = [];
   const device = await useDevice(config.device, { threads: config.threads, warn: (text) => warnings.push(text) });
+  checkPrecision(config.precision);
   setPrecision(config.precision);
   const temporary = await fs.mkdtemp(path.join(os.tmpdir(), 'fourfold-'));
   try {

@@ -1,6 +1,6 @@
 // Legend: B batch, T tokens.
 import path from 'node:path';
-import { type DeviceDescription, peakFlops, useDevice } from '../backends/device.js';
+import { checkPrecision, type DeviceDescription, peakFlops, useDevice } from '../backends/device.js';
 import { generationConfig, modelCard } from '../checkpoints/hugging-face.js';
 import { loadCheckpoint, loadOptimizer, resolveCheckpoint } from '../checkpoints/load.js';
 import { pruneCheckpoints, saveCheckpoint } from '../checkpoints/save.js';
@@ -63,6 +63,7 @@ export async function pretrain(
     // 1. The device, the same as before when the run goes on.
     for (const { path: skipped, reasons } of directory.skipped) say(`passed over ${skipped}: ${reasons.join('; ')}`);
     const device = await useDevice(config.device, { threads: config.threads, warn: say });
+    checkPrecision(config.precision);
     setPrecision(config.precision);
     warnOfOtherDevice(directory, device, say);
     await directory.writeConfig(resolvedYaml(config));

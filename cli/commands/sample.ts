@@ -41,6 +41,9 @@ export function sampleCommand(): Command {
     .option('--seed <n>', 'the same seed gives the same text; drawn and printed where not given', wholeOption(0))
     .option('--stop <text>', 'stop before this text; may be given several times', (text: string, before: string[]) => [...before, text], [])
     .option('--device <name>', 'where to compute; see fourfold doctor', 'auto')
+    .addOption(
+      new Option('--precision <name>', 'bf16: multiply in bfloat16, about twice as fast').choices(['fp32', 'bf16']).default('fp32'),
+    )
     .option('--threads <n>', 'threads; the physical cores where not given', wholeOption(1))
     .action(async (checkpoint: string, options: SampleOptions) => {
       const { sample } = await import('../../sampler/sample.js');
