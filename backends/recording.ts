@@ -35,7 +35,7 @@ export function recorded(work: () => tf.Tensor[]): Recorded {
     },
     run() {
       const engine = nativeEngine();
-      if (engine && plan !== undefined) {
+      if (engine && plan !== undefined && notReplayed === undefined) {
         engine.addon.replay(plan);
         return results!;
       }

@@ -94,7 +94,8 @@ export async function pretrain(
     const metrics: Record<string, number> = {};
     const began = performance.now();
     const trainedBefore = trainer.tokens;
-    let logged = { at: began, tokens: trainer.tokens };
+    // When the speed was last measured; what evaluating, sampling and saving took since then does not count.
+    let logged = { at: began, tokens: trainer.tokens, paused: 0 };
     let saved = directory.resumeFrom?.step ?? -1;
 
     const save = async (target: string, resumable: boolean) => {
@@ -133,20 +134,20 @@ export async function pretrain(
       trainer.step = state.step;
       trainer.tokens += supervised;
       const last = state.step === totalSteps;
-
       const record: Record<string, number> = {};
 
       // 4.2 Measure.
       if (state.step % config.logging_steps === 0 || last) {
         const now = performance.now();
-        const tokensPerSecond = ((trainer.tokens - logged.tokens) / (now - logged.at)) * 1000;
-        logged = { at: now, tokens: trainer.tokens };
+        const tokensPerSecond = ((trainer.tokens - logged.tokens) / (now - logged.at - logged.paused)) * 1000;
+        logged = { at: now, tokens: trainer.tokens, paused: 0 };
         const seconds = (now - began) / 1000;
         Object.assign(record, { loss, lr: rate, grad_norm: gradNorm, tokens: trainer.tokens, tokens_per_second: tokensPerSecond, seconds });
         progress.update({ step: state.step, loss, tokensPerSecond, peakFraction: peak && (tokensPerSecond * flops) / peak });
       }
 
       // 4.3 Evaluate on the whole held-out part; sample.
+      const pause = performance.now();
       let isBest = false;
       if (state.step % config.eval_steps === 0 || last) {
         const held = await evaluation.evaluate(heldOut);
@@ -166,6 +167,7 @@ export async function pretrain(
 
       // 4.4 Save.
       if (state.step % config.save_steps === 0 || isBest || last) await saveStep();
+      logged.paused += performance.now() - pause;
       // Signals are handled between macrotasks only.
       await new Promise((resolve) => setImmediate(resolve));
     }
@@ -173,11 +175,12 @@ export async function pretrain(
 
     // 5. Leave: a run that was stopped is saved as it is, a finished one as `final`.
     await saveStep();
-    if (!signal.aborted) await save(directory.final, false);
+    const finished = state.step === totalSteps;
+    if (finished) await save(directory.final, false);
     const seconds = (performance.now() - began) / 1000;
     const result: StageResult = {
       stage: 'pretrain',
-      checkpoint: signal.aborted ? directory.checkpoint(state.step) : directory.final,
+      checkpoint: finished ? directory.final : directory.checkpoint(state.step),
       steps: state.step,
       tokens: trainer.tokens,
       seconds,
