@@ -62,7 +62,8 @@ export async function pretrain(
   try {
     // 1. The device, the same as before when the run goes on.
     for (const { path: skipped, reasons } of directory.skipped) say(`passed over ${skipped}: ${reasons.join('; ')}`);
-    const device = await useDevice(config.device, { threads: config.threads, warn: say });
+    const chosen = config.device === 'auto' && directory.environment?.device === 'wasm' ? 'wasm' : config.device;
+    const device = await useDevice(chosen, { threads: config.threads, warn: say });
     checkPrecision(config.precision);
     setPrecision(config.precision);
     warnOfOtherDevice(directory, device, say);
