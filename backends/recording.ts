@@ -78,3 +78,11 @@ export function overwrite(variable: tf.Variable, values: Float32Array | Int32Arr
   variable.assign(tensor);
   tensor.dispose();
 }
+
+/** Zeros of int32 that no tape trains, for `overwrite` to put values into. */
+export function inputVariable(shape: number[]): tf.Variable {
+  const zeros = tf.zeros(shape, 'int32');
+  const variable = tf.variable(zeros, false);
+  zeros.dispose();
+  return variable;
+}

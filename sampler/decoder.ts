@@ -1,6 +1,6 @@
 // Legend: B rows, T tokens of one pass, C hidden size, V vocabulary.
 import * as tf from '@tensorflow/tfjs';
-import { overwrite, type Recorded, recorded } from '../backends/recording.js';
+import { inputVariable, overwrite, type Recorded, recorded } from '../backends/recording.js';
 import type { ModelConfig } from '../model/config.js';
 import { logits } from '../model/heads.js';
 import { createKvCache, disposeKvCache, dropOldest, reorderRows } from '../model/kv-cache.js';
@@ -147,14 +147,14 @@ interface Place {
 }
 
 function decodingStep(rows: number, work: (place: Place) => tf.Tensor): Step {
-  const [ids, positions, segments] = [variable([rows, 1]), variable([rows, 1]), variable([rows, 1])];
-  const newTokens = variable([rows]);
+  const [ids, positions, segments] = [inputVariable([rows, 1]), inputVariable([rows, 1]), inputVariable([rows, 1])];
+  const newTokens = inputVariable([rows]);
   const column = (tensor: tf.Tensor) => tensor as tf.Tensor2D;
-  const place: Place = {
+  const inputs: Place = {
     batch: { ids: column(ids), positions: column(positions), segments: column(segments) },
     newTokens: newTokens as tf.Tensor as tf.Tensor1D,
   };
-  const pass: Recorded = recorded(() => tf.tidy(() => [work(place)]));
+  const pass: Recorded = recorded(() => tf.tidy(() => [work(inputs)]));
   let first = true;
   return {
     run(tokens, held) {
@@ -176,7 +176,7 @@ function decodingStep(rows: number, work: (place: Place) => tf.Tensor): Step {
       );
       if (!first) return share(pass.run()[0]);
       first = false;
-      return tf.tidy(() => work(place));
+      return tf.tidy(() => work(inputs));
     },
     dispose() {
       pass.dispose();
@@ -215,12 +215,4 @@ function lastOf(hidden: tf.Tensor3D, tokens: readonly (readonly number[])[], T: 
   const [B, , C] = hidden.shape;
   const last = tokens.map(({ length }, b) => b * T + Math.max(0, length - 1));
   return tf.reshape(tf.gather(tf.reshape(hidden, [B * T, C]), tf.tensor1d(last, 'int32')), [B, 1, C]);
-}
-
-/** A place for int32 inputs that are overwritten. */
-export function variable(shape: number[]): tf.Variable {
-  const zeros = tf.zeros(shape, 'int32');
-  const made = tf.variable(zeros, false);
-  zeros.dispose();
-  return made;
 }

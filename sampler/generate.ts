@@ -1,8 +1,8 @@
 // Legend: B rows, V vocabulary, L longest text in tokens.
 import type * as tf from '@tensorflow/tfjs';
-import { overwrite } from '../backends/recording.js';
+import { inputVariable, overwrite } from '../backends/recording.js';
 import { type SamplingOptions, sampleTokens } from '../ops/sample.js';
-import { type DecodingModel, decoder, variable } from './decoder.js';
+import { type DecodingModel, decoder } from './decoder.js';
 
 /** How a token is chosen; see ops/sample.ts. */
 export type Sampling = Omit<SamplingOptions, 'previous'>;
@@ -117,7 +117,7 @@ function tokenChooser({ sampling, seed }: GenerateOptions, L: number): TokenChoo
   const place = (before: tf.Variable | undefined, values: Int32Array, shape: [number, number]): tf.Variable => {
     if (before?.shape[0] !== shape[0]) {
       before?.dispose();
-      before = variable(shape);
+      before = inputVariable(shape);
     }
     overwrite(before, values);
     return before;

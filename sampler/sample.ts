@@ -58,7 +58,7 @@ export async function streamText(model: TextModel, prompts: readonly string[], o
 }
 
 /** The `num` best continuations of a prompt that beam search finds, best first. */
-export async function searchText(model: TextModel, prompt: string, options: BeamTextOptions, onText: OnText): Promise<Speed> {
+async function searchText(model: TextModel, prompt: string, options: BeamTextOptions, onText: OnText): Promise<Speed> {
   const { num, numBeams, lengthPenalty, maxTokens, stop = [] } = options;
   if (num > numBeams)
     throw new UserError(`--num: beam search gives at most as many texts as it has beams, ${numBeams}; received ${num}; raise --num-beams`);

@@ -1,6 +1,6 @@
 // Legend: B batch, T tokens.
 import * as tf from '@tensorflow/tfjs';
-import { overwrite, type Recorded, recorded } from '../backends/recording.js';
+import { inputVariable, overwrite, type Recorded, recorded } from '../backends/recording.js';
 import type { HostBatch } from '../datasets/loader.js';
 import { languageModelLoss } from '../model/heads.js';
 import { type Batch, forward } from '../model/transformer.js';
@@ -17,8 +17,8 @@ export interface Inputs {
 }
 
 export function inputs(B: number, T: number): Inputs {
-  const place = () => constant(tf.zeros([B, T], 'int32')) as tf.Tensor as tf.Tensor2D;
-  const batch = { ids: place(), positions: place(), segments: place(), targets: place() };
+  const tokens = () => inputVariable([B, T]) as tf.Tensor as tf.Tensor2D;
+  const batch = { ids: tokens(), positions: tokens(), segments: tokens(), targets: tokens() };
   const fields = Object.keys(batch) as (keyof typeof batch)[];
   return {
     batch,
@@ -60,18 +60,18 @@ export interface Stepper {
 export function stepper(state: TrainState, B: number, T: number, options: StepOptions): Stepper {
   const { config, parameters } = state;
   const gradients = new Map([...parameters].map(([name, { shape }]) => [name, variableOf(undefined, shape)]));
-  const place = inputs(B, T);
+  const input = inputs(B, T);
   const scale = constant(tf.scalar(1));
-  const dropoutKey = constant(tf.zeros([4], 'int32'));
+  const dropoutKey = inputVariable([4]);
   const pass: Recorded = recorded(() => {
     const loss = accumulateGradients(parameters, gradients, () => {
       const hidden = forward(
         parameters,
         config,
-        place.batch,
+        input.batch,
         config.dropout > 0 ? { dropoutKey: dropoutKey as tf.Tensor as tf.Tensor1D } : {},
       );
-      return tf.mul(languageModelLoss(parameters, config, hidden, place.batch.targets), scale);
+      return tf.mul(languageModelLoss(parameters, config, hidden, input.batch.targets), scale);
     });
     return [loss];
   });
@@ -93,7 +93,7 @@ export function stepper(state: TrainState, B: number, T: number, options: StepOp
       overwrite(scale, Float32Array.of(1 / tokens));
       let loss = 0;
       for (const [micro, batch] of batches.entries()) {
-        place.write(batch);
+        input.write(batch);
         overwrite(dropoutKey, Int32Array.of(options.seed | 0, Math.floor(options.seed / 2 ** 32), state.step, micro));
         loss += (await pass.run()[0].data())[0];
       }
@@ -112,7 +112,7 @@ export function stepper(state: TrainState, B: number, T: number, options: StepOp
     },
     dispose() {
       pass.dispose();
-      place.dispose();
+      input.dispose();
       for (const tensor of [scale, dropoutKey, ...gradients.values()]) tensor.dispose();
     },
   };

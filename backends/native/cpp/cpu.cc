@@ -16,17 +16,17 @@
 namespace fourfold {
 
 namespace portable {
-extern const KernelList kernelList __attribute__((weak));
-extern const AdamwFunction adamwFunction __attribute__((weak));
+extern const KernelList kernelList;
+extern const AdamwFunction adamwFunction;
 }
 #if defined(__x86_64__)
 namespace avx2 {
-extern const KernelList kernelList __attribute__((weak));
-extern const AdamwFunction adamwFunction __attribute__((weak));
+extern const KernelList kernelList;
+extern const AdamwFunction adamwFunction;
 }
 namespace avx512 {
-extern const KernelList kernelList __attribute__((weak));
-extern const AdamwFunction adamwFunction __attribute__((weak));
+extern const KernelList kernelList;
+extern const AdamwFunction adamwFunction;
 }
 namespace avx512_bf16 {
 extern const Bf16Kernels bf16Kernels __attribute__((weak));
@@ -36,8 +36,8 @@ extern const Bf16Kernels bf16Kernels __attribute__((weak));
 }
 #elif defined(__aarch64__)
 namespace neon {
-extern const KernelList kernelList __attribute__((weak));
-extern const AdamwFunction adamwFunction __attribute__((weak));
+extern const KernelList kernelList;
+extern const AdamwFunction adamwFunction;
 }
 #endif
 
@@ -88,7 +88,7 @@ const Isa kIsas[] = {
 std::vector<const char*> availableIsas() {
   std::vector<const char*> names;
   for (const Isa& isa : kIsas) {
-    if (isa.kernels && isa.available()) names.push_back(isa.name);
+    if (isa.available()) names.push_back(isa.name);
   }
   return names;
 }
@@ -96,7 +96,7 @@ std::vector<const char*> availableIsas() {
 const Isa* chooseIsa(std::string& wrong) {
   const char* forced = std::getenv("FOURFOLD_ISA");
   for (const Isa& isa : kIsas) {
-    if (!isa.kernels || !isa.available() || (forced && *forced && std::strcmp(forced, isa.name) != 0)) continue;
+    if (!isa.available() || (forced && *forced && std::strcmp(forced, isa.name) != 0)) continue;
     isa.activate();
     return &isa;
   }
