@@ -101,20 +101,40 @@ export class ArrowFile {
   }
 }
 
+/** An Arrow IPC file whose record batches can be read in any order. One `batch` at a time: they share the place in the file. */
+export interface OpenArrow {
+  schema: Schema;
+  /** Number of record batches. */
+  batches: number;
+  batch(index: number): Promise<RecordBatch>;
+  close(): Promise<void>;
+}
+
+/** @throws UserError when there is no Arrow IPC file at `path`. */
+export async function openArrow(path: string): Promise<OpenArrow> {
+  const { reader, close } = await open(path);
+  return {
+    schema: reader.schema,
+    batches: reader.numRecordBatches,
+    batch: async (index) => (await reader.readRecordBatch(index))!,
+    close,
+  };
+}
+
 /** Record batches of an Arrow IPC file, one in memory at a time. */
 export async function* readBatches(path: string): AsyncGenerator<RecordBatch> {
-  const { reader, close } = await open(path);
+  const file = await openArrow(path);
   try {
-    for (let i = 0; i < reader.numRecordBatches; i++) yield (await reader.readRecordBatch(i))!;
+    for (let i = 0; i < file.batches; i++) yield await file.batch(i);
   } finally {
-    await close();
+    await file.close();
   }
 }
 
 export async function readMetadata(path: string): Promise<Metadata> {
-  const { reader, close } = await open(path);
-  await close();
-  return reader.schema.metadata;
+  const file = await openArrow(path);
+  await file.close();
+  return file.schema.metadata;
 }
 
 async function open(path: string): Promise<{ reader: AsyncRecordBatchFileReader<TypeMap>; close: () => Promise<void> }> {
