@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { BYTE_CHARACTERS, tokenBytes } from './bytes.js';
 import { Heap } from './heap.js';
+import { LLAMA3_PATTERN } from './scan.js';
 import { addedTokens, SPECIAL_TOKENS, splitAtSpecialTokens } from './special-tokens.js';
-import { LLAMA3_PATTERN, splitBytePairWords, wellFormed } from './split.js';
+import { splitBytePairWords, wellFormed } from './split.js';
 import type { DecodeOptions, StreamingDecoder, Tokenizer } from './tokenizer.js';
 
 const CACHED_WORDS = 1 << 17;

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { UserError } from '../util/errors.js';
 import { BytePairTokenizer } from './byte-pair.js';
 import { BYTE_CHARACTERS } from './bytes.js';
+import { LLAMA3_PATTERN } from './scan.js';
 import { SPECIAL_TOKENS } from './special-tokens.js';
-import { CHARACTER_PATTERN, LLAMA3_PATTERN, WORD_PATTERN } from './split.js';
+import { CHARACTER_PATTERN, WORD_PATTERN } from './split.js';
 import type { Tokenizer } from './tokenizer.js';
 import { VocabularyTokenizer } from './vocabulary.js';
 

@@ -1,8 +1,4 @@
-import { LETTERS, MARKS, NUMBERS, SPACES } from './unicode.js';
-
-/** How Llama 3 cuts text into words before merging, as tokenizer.json states it. */
-export const LLAMA3_PATTERN =
-  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+import { classes, END, LETTER, LINE_END, MARK, NUMBER, OTHER, SPACE } from './classes.js';
 
 /** How a `word` tokenizer cuts text: a word, a number or a sign, each with the space before it; any other space by itself. */
 export const WORD_PATTERN = ' ?[\\p{L}\\p{M}]+| ?\\p{N}+| ?[^\\s\\p{L}\\p{M}\\p{N}]|\\s';
@@ -12,28 +8,6 @@ export const CHARACTER_PATTERN = '[\\s\\S]';
 
 /** Calls `visit` with each piece of the text; the pieces joined are the text. */
 export type Splitter = (text: string, visit: (piece: string) => void) => void;
-
-const OTHER = 0;
-const MARK = 1;
-const LETTER = 2;
-const NUMBER = 3;
-const SPACE = 4; // but \r and \n
-const LINE_END = 5;
-const END = 6; // of the text
-
-let table: Uint8Array | undefined;
-
-/** The class of each code point. */
-function classes(): Uint8Array {
-  if (table !== undefined) return table;
-  table = new Uint8Array(0x110000);
-  for (const [kind, ranges] of [[MARK, MARKS] as const, [LETTER, LETTERS] as const, [NUMBER, NUMBERS] as const, [SPACE, SPACES] as const]) {
-    for (const [first, last] of ranges) table.fill(kind, first, last + 1);
-  }
-  table[0x0a] = LINE_END;
-  table[0x0d] = LINE_END;
-  return table;
-}
 
 /** Reads the classes of a text's characters; where a character is two UTF-16 units, `step` says so. */
 class Scanner {

@@ -4,7 +4,8 @@ import { Template } from '@huggingface/jinja';
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import fc from 'fast-check';
 import { CHAT_TEMPLATE, loadTokenizer, SPECIAL_TOKENS, type Tokenizer, tokenizerConfig, trainTokenizer } from '../../tokenizer/index.js';
-import { LLAMA3_PATTERN, splitBytePairWords, splitWords, WORD_PATTERN } from '../../tokenizer/split.js';
+import { GPT2_PATTERN, gpt2Scanner, LLAMA3_PATTERN, llamaScanner, QWEN2_PATTERN, type WordScanner } from '../../tokenizer/scan.js';
+import { splitWords, WORD_PATTERN } from '../../tokenizer/split.js';
 import { UserError } from '../../util/errors.js';
 
 interface Fixture {
@@ -107,23 +108,36 @@ describe('splitting into words', () => {
     ),
   );
 
-  it("is Llama 3's pattern", () => {
-    const pattern = new RegExp(
-      LLAMA3_PATTERN.replace(
-        /\(\?i:(.*?)\)/,
-        (_, words: string) => `(?:${words.replace(/[a-z]/g, (c) => `[${c}${c.toUpperCase()}${c === 's' ? 'ſ' : ''}]`)})`,
-      ),
-      'gu',
-    );
-    fc.assert(
-      fc.property(plainText, (text) => {
-        const words: string[] = [];
-        splitBytePairWords(text, (word) => words.push(word));
-        assert.deepEqual(words, text.match(pattern) ?? []);
-      }),
-      { numRuns: 500 },
-    );
-  });
+  const scanned = (text: string, scan: WordScanner) => {
+    const bytes = Buffer.from(text);
+    const words: string[] = [];
+    for (let i = 0; i < bytes.length; ) {
+      const end = scan(bytes, i, bytes.length);
+      words.push(bytes.toString('utf8', i, end));
+      i = end;
+    }
+    return words;
+  };
+  const patterns: [string, string, WordScanner][] = [
+    ['Llama 3', LLAMA3_PATTERN, llamaScanner(3)],
+    ['Qwen 2', QWEN2_PATTERN, llamaScanner(1)],
+    ['GPT-2', GPT2_PATTERN, gpt2Scanner()],
+  ];
+  for (const [name, source, scan] of patterns) {
+    it(`is the pattern of ${name}`, () => {
+      const pattern = new RegExp(
+        source.replace(
+          /\(\?i:(.*?)\)/,
+          (_, words: string) => `(?:${words.replace(/[a-z]/g, (c) => `[${c}${c.toUpperCase()}${c === 's' ? 'ſ' : ''}]`)})`,
+        ),
+        'gu',
+      );
+      fc.assert(
+        fc.property(plainText, (text) => assert.deepEqual(scanned(text, scan), text.match(pattern) ?? [])),
+        { numRuns: 500 },
+      );
+    });
+  }
 
   it('is the pattern of the word tokenizer', () => {
     fc.assert(
