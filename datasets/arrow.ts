@@ -121,21 +121,6 @@ export async function openArrow(path: string): Promise<OpenArrow> {
   };
 }
 
-/** An Arrow IPC file that is read record batch by record batch, in any order. */
-export interface ArrowReader {
-  readonly schema: Schema;
-  /** Number of record batches. */
-  readonly batches: number;
-  batch(index: number): Promise<RecordBatch>;
-  close(): Promise<void>;
-}
-
-/** Opens an Arrow IPC file. @throws UserError when it is none. */
-export async function openArrow(path: string): Promise<ArrowReader> {
-  const { reader, close } = await open(path);
-  return { schema: reader.schema, batches: reader.numRecordBatches, batch: async (index) => (await reader.readRecordBatch(index))!, close };
-}
-
 /** Record batches of an Arrow IPC file, one in memory at a time. */
 export async function* readBatches(path: string): AsyncGenerator<RecordBatch> {
   const file = await openArrow(path);
