@@ -102,7 +102,8 @@ function kindAt(kinds: Uint8Array, text: Uint8Array, i: number, end: number): nu
   return kinds[byte < 0x80 ? byte : codePoint(text, i)];
 }
 
-function characterEnd(text: Uint8Array, i: number): number {
+/** Index after the character at `i`. */
+export function characterEnd(text: Uint8Array, i: number): number {
   const byte = text[i];
   return i + (byte < 0x80 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4);
 }

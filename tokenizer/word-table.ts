@@ -62,6 +62,12 @@ export class WordTable {
     return this.bytes.subarray(number === 0 ? 0 : this.ends[number - 1], this.ends[number]);
   }
 
+  /** Copies of the bytes of all words, one after another, and of where each ends. */
+  packed(): { bytes: Uint8Array<ArrayBuffer>; ends: Int32Array<ArrayBuffer> } {
+    const ends = this.ends.slice(0, this.size);
+    return { bytes: this.bytes.slice(0, ends.at(-1) ?? 0), ends };
+  }
+
   clear(): void {
     this.slots.fill(0);
     this.size = 0;
