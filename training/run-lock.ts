@@ -1,72 +1,15 @@
-/** A file that says which process writes a run, so that two cannot. What a dead process left is taken over. */
-import fs from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
+import { dirname } from 'node:path';
 import { UserError } from '../util/errors.js';
-import { errorCode } from '../util/files.js';
+import { lockFile } from '../util/lock.js';
 
-const held = new Set<string>(); // by this process: after a restart, a container gives another process the same number
-
-/** Takes the lock; the function returned gives it back. */
-export async function lockRun(file: string): Promise<() => Promise<void>> {
-  const path = resolve(file);
-  while (!(await create(path))) {
-    const owner = await readOwner(path);
-    if (owner !== undefined && isAlive(owner, path)) {
-      throw new UserError(
+/** Says with a file which process writes a run, so that two cannot. The function returned gives the lock back. */
+export function lockRun(file: string): Promise<() => Promise<void>> {
+  return lockFile(
+    file,
+    (owner) =>
+      new UserError(
         `opening the run ${dirname(file)}: one process at a time may write a run; process ${owner} does. ` +
           `Wait for it or choose another output_dir (if no such process is running, remove ${file})`,
-      );
-    }
-    await removeStale(path, owner);
-  }
-  held.add(path);
-  return async () => {
-    held.delete(path);
-    await fs.rm(path, { force: true });
-  };
-}
-
-async function create(path: string): Promise<boolean> {
-  try {
-    await fs.writeFile(path, `${process.pid}\n`, { flag: 'wx' });
-    return true;
-  } catch (error) {
-    if (errorCode(error) === 'EEXIST') return false;
-    throw error;
-  }
-}
-
-/** The process number in the lock; undefined when there is none, even after the moment that writing it takes. */
-async function readOwner(path: string): Promise<number | undefined> {
-  for (const waitMs of [0, 200]) {
-    await setTimeout(waitMs);
-    const owner = Number.parseInt(await fs.readFile(path, 'utf8').catch(() => ''), 10);
-    if (owner > 0) return owner;
-  }
-  return undefined;
-}
-
-function isAlive(owner: number, path: string): boolean {
-  if (owner === process.pid) return held.has(path);
-  try {
-    process.kill(owner, 0); // asks only
-    return true;
-  } catch (error) {
-    return errorCode(error) === 'EPERM';
-  }
-}
-
-/** Removes the lock of `owner`, unless another process has just done so and taken it. */
-async function removeStale(path: string, owner: number | undefined): Promise<void> {
-  const aside = `${path}.${process.pid}`;
-  try {
-    await fs.rename(path, aside);
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return;
-    throw error;
-  }
-  const found = await readOwner(aside);
-  if (found !== owner) await fs.rename(aside, path);
-  else await fs.rm(aside);
+      ),
+  );
 }

@@ -52,16 +52,31 @@ export async function atomicDirectory(path: string, fill: (temporary: string) =>
     await fs.rm(temporary, { recursive: true, force: true });
     await fs.mkdir(temporary);
     await fill(temporary);
-    await syncTree(temporary);
-    if (await exists(path)) await fs.rename(path, replacedName(path));
-    await fs.rename(temporary, path);
-    await syncDirectory(dirname(path));
-    await fs.rm(replacedName(path), { recursive: true, force: true });
+    await takePlace(temporary, path);
   } catch (error) {
     await settle(path).catch(() => {});
     await fs.rm(temporary, { recursive: true, force: true }).catch(() => {});
     throw error;
   }
+}
+
+/** Puts a complete directory in the place of `path`, which may exist: at any moment the old one or the new one is there, as above. */
+export async function replaceDirectory(complete: string, path: string): Promise<void> {
+  await settle(path);
+  try {
+    await takePlace(complete, path);
+  } catch (error) {
+    await settle(path).catch(() => {});
+    throw error;
+  }
+}
+
+async function takePlace(complete: string, path: string): Promise<void> {
+  await syncTree(complete);
+  if (await exists(path)) await fs.rename(path, replacedName(path));
+  await fs.rename(complete, path);
+  await syncDirectory(dirname(path));
+  await fs.rm(replacedName(path), { recursive: true, force: true });
 }
 
 /** Removes a directory so that an interruption leaves a hidden leftover, not a directory with half of its files. */
@@ -101,7 +116,8 @@ async function settle(path: string): Promise<void> {
   else await fs.rename(replaced, path);
 }
 
-async function syncFile(path: string): Promise<void> {
+/** Sees to it that a file's contents survive a loss of power. */
+export async function syncFile(path: string): Promise<void> {
   const handle = await fs.open(path, 'r+');
   try {
     await handle.sync();
