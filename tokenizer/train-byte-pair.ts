@@ -29,25 +29,18 @@ export function trainBytePair(words: CountedWords, options: BytePairOptions): By
   const { vocabSize, maxTokenBytes = Number.POSITIVE_INFINITY, onProgress } = options;
   const tokens = [...SPECIAL_TOKENS, ...BYTE_ALPHABET];
   checkOptions(vocabSize, maxTokenBytes, tokens.length);
-  const ids = new Map(tokens.map((token, id) => [token, id]));
-  const byteIds = Int32Array.from(BYTE_CHARACTERS, (character) => ids.get(character)!);
-  const merger = new Merger(words, byteIds, vocabSize, Math.max(1, options.minFrequency), maxTokenBytes);
-  const merges = new Map<number, [number, number]>();
+  const merger = new Merger(words, vocabSize, Math.max(1, options.minFrequency), maxTokenBytes);
+  const merges: [number, number][] = [];
   const given = tokens.length;
   while (tokens.length < vocabSize) {
     const pair = merger.mostFrequent();
     if (pair === undefined) break;
-    const token = tokens[pair[0]] + tokens[pair[1]];
-    const known = ids.get(token); // two pairs may spell the same token
-    const id = known ?? tokens.push(token) - 1;
-    if (known === undefined) ids.set(token, id);
-    const key = pair[0] * vocabSize + pair[1];
-    merges.delete(key); // merged a second time, it counts as merged last
-    merges.set(key, pair);
-    merger.merge(id, known !== undefined);
-    onProgress?.(tokens.length - given, vocabSize - given);
+    // The token is a new one: what lies between two ends of tokens is merged alike everywhere, so that no two pairs spell the same.
+    merger.merge(tokens.push(tokens[pair[0]] + tokens[pair[1]]) - 1);
+    merges.push(pair);
+    onProgress?.(merges.length, vocabSize - given);
   }
-  return new BytePairTokenizer(tokens, [...merges.values()]);
+  return new BytePairTokenizer(tokens, merges);
 }
 
 function checkOptions(vocabSize: number, maxTokenBytes: number, smallest: number): void {
@@ -72,7 +65,6 @@ class Merger {
   private arena: Int32Array;
   private used = 0;
   private current = -1;
-  private readonly merged = new Map<number, number>(); // key of a merged pair → the pair
 
   /** By neighbour of the token that a merge makes: on its left [0, V), on its right [V, 2V). */
   private readonly counts: Float64Array;
@@ -82,11 +74,11 @@ class Merger {
 
   constructor(
     words: CountedWords,
-    byteIds: Int32Array,
     private readonly vocabSize: number,
     private readonly minimum: number,
     private readonly longest: number,
   ) {
+    const byteIds = Int32Array.from(BYTE_CHARACTERS, (character) => FIRST + BYTE_ALPHABET.indexOf(character));
     ({ tokens: this.tokens, frequencies: this.frequencies } = wordTokens(words, byteIds));
     this.lengths = new Int32Array(vocabSize).fill(1, FIRST, FIRST + BYTES);
     this.pairAt = new Int32Array(this.tokens.length).fill(-1);
@@ -102,8 +94,8 @@ class Merger {
     return this.current < 0 ? undefined : [this.pairs.left[this.current], this.pairs.right[this.current]];
   }
 
-  /** Makes the pair that `mostFrequent` gave one token, everywhere. `known`: the token has been made before, by another pair. */
-  merge(id: number, known: boolean): void {
+  /** Makes the pair that `mostFrequent` gave one token, everywhere. */
+  merge(id: number): void {
     const { tokens, frequencies, lengths, pairAt, arena, pairs, current: pair } = this;
     const leftLength = lengths[pairs.left[pair]];
     const length = leftLength + lengths[pairs.right[pair]];
@@ -136,8 +128,7 @@ class Merger {
       arena[merged++] = place;
     }
     pairs.length[pair] = 0;
-    this.merged.set(pairs.left[pair] * this.vocabSize + pairs.right[pair], pair);
-    this.track(id, known ? this.everyPlaceOf(id) : this.placesBeside(id, from, merged));
+    this.track(id, this.placesBeside(id, from, merged));
   }
 
   /** Writes down all pairs of bytes and gives the arena with their places. */
@@ -190,37 +181,6 @@ class Merger {
     return n;
   }
 
-  /** The same for a token that was there before, of all its places: pairs that were too rare may no longer be. */
-  private everyPlaceOf(id: number): number {
-    const { tokens, lengths, pairAt, pairs } = this;
-    let n = 0;
-    for (let place = 1; place < tokens.length; ) {
-      const left = tokens[place];
-      if (left < 0) {
-        place++;
-        continue;
-      }
-      const next = place + lengths[left];
-      const right = tokens[next];
-      if (right >= 0 && (left === id || right === id) && lengths[left] + lengths[right] <= this.longest) {
-        const before = pairAt[place];
-        if (before >= 0) {
-          pairs.count[before] = 0; // counted anew
-          pairs.length[before] = 0;
-        }
-        pairAt[place] = -1;
-        if (n === this.touched.length) {
-          const touched = new Int32Array(2 * n);
-          touched.set(this.touched);
-          this.touched = touched;
-        }
-        this.touched[n++] = place;
-      }
-      place = next;
-    }
-    return n;
-  }
-
   /** Counts the first `n` pairs of `touched`, which have `id` on one side, and writes down those that are frequent enough. */
   private track(id: number, n: number): void {
     const { tokens, lengths, frequencies, pairs, pairAt, touched, counts, sizes, made, vocabSize } = this;
@@ -235,21 +195,18 @@ class Merger {
       counts[key] += frequencies[touched[i] >> FREQUENCY_SHIFT];
     }
     let needed = 0;
-    for (const key of neighbours) {
-      const [left, right] = key < vocabSize ? [key, id] : [id, key - vocabSize];
-      const before = this.merged.get(left * vocabSize + right);
-      if (before !== undefined) counts[key] += pairs.count[before]; // as BpeTrainer counts a pair that comes again
-      if (counts[key] >= this.minimum) needed += sizes[key];
-    }
+    for (const key of neighbours) if (counts[key] >= this.minimum) needed += sizes[key];
     this.makeRoom(needed);
     for (const key of neighbours) {
-      const [left, right] = key < vocabSize ? [key, id] : [id, key - vocabSize];
-      const enough = counts[key] >= this.minimum;
-      made[key] = enough ? pairs.add(left, right, counts[key], this.used, sizes[key]) : -1;
-      const next = this.used;
-      if (enough) this.used += sizes[key];
+      const from = this.used;
+      if (counts[key] < this.minimum) made[key] = -1;
+      else {
+        const [left, right] = key < vocabSize ? [key, id] : [id, key - vocabSize];
+        made[key] = pairs.add(left, right, counts[key], from, sizes[key]);
+        this.used += sizes[key];
+      }
       counts[key] = 0;
-      sizes[key] = next;
+      sizes[key] = from; // from here on the place of the next entry
     }
     const { arena } = this;
     for (let i = 0; i < n; i++) {

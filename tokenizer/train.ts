@@ -67,8 +67,9 @@ export async function trainTokenizerInWorkers(
   threads: number,
 ): Promise<Tokenizer> {
   checkOptions(options);
+  const { isMore, all } = await lookAhead(cutBatches(batches), WORTH_THREADS);
   const module = besides(import.meta.url, './count-worker');
-  const counting = mapInWorkers<TextBatch, number, CountedWords>(module, options.kind, cutBatches(batches), threads);
+  const counting = mapInWorkers<TextBatch, number, CountedWords>(module, options.kind, all, isMore ? threads : 1);
   let done = 0;
   let next = await counting.next();
   for (; !next.done; next = await counting.next()) {
@@ -76,6 +77,25 @@ export async function trainTokenizerInWorkers(
     options.onProgress?.({ phase: 'count', done });
   }
   return tokenizerOf(joined(next.value), options);
+}
+
+const WORTH_THREADS = 1 << 24; // bytes; less is counted before a thread has begun
+
+/** Whether there is more text than `bytes`, and all of it. */
+async function lookAhead(batches: AsyncGenerator<TextBatch>, bytes: number): Promise<{ isMore: boolean; all: AsyncIterable<TextBatch> }> {
+  const seen: TextBatch[] = [];
+  let left = bytes;
+  while (left >= 0) {
+    const next = await batches.next();
+    if (next.done) break;
+    seen.push(next.value);
+    left -= next.value.text.length;
+  }
+  async function* all() {
+    yield* seen;
+    yield* batches;
+  }
+  return { isMore: left < 0, all: all() };
 }
 
 /** What counts the words of a text in UTF-8 for a kind of tokenizer. */
