@@ -18,7 +18,7 @@ export interface Field extends Notes {
   default?: unknown;
   /** The words to choose from. */
   choices?: readonly string[];
-  kind: 'number' | 'boolean' | 'text' | 'texts' | 'section';
+  kind: 'number' | 'boolean' | 'text' | 'texts' | 'weights' | 'section';
 }
 
 /** A whole number from `min` up. */
@@ -69,6 +69,14 @@ export function texts(notes: Notes) {
   return z.array(z.string({ error: 'must be text' }), { error: 'must be a list of texts' }).meta({ ...notes });
 }
 
+/** A number for each name. */
+export function weights(notes: Notes) {
+  const error = 'must be a number, 0 or more';
+  return z
+    .record(z.string(), z.number({ error }).min(0, { error }), { error: 'must be a section of names, each with a weight' })
+    .meta({ ...notes });
+}
+
 /** A group of keys. A missing one is an empty one, so that its required keys are reported by name. */
 export function section<S extends z.ZodRawShape>(shape: S, notes: Notes) {
   return z.strictObject(shape, { error: 'must be a section of keys' }).meta({ ...notes });
@@ -96,6 +104,7 @@ function kindOf(type: z.ZodType): Field['kind'] {
   if (type instanceof z.ZodObject) return 'section';
   if (type instanceof z.ZodNumber) return 'number';
   if (type instanceof z.ZodBoolean) return 'boolean';
+  if (type instanceof z.ZodRecord) return 'weights';
   return type instanceof z.ZodArray ? 'texts' : 'text';
 }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { choice, flag, fraction, number, positive, section, text, texts, whole } from './fields.js';
+import { choice, flag, fraction, number, positive, section, text, texts, weights, whole } from './fields.js';
 
 const model = section(
   {
@@ -84,6 +84,11 @@ const data = section(
     sampling: choice(['epoch', 'random'], {
       meaning: '`epoch`: every window once, shuffled; `random`: windows drawn at random, as nanoGPT does.',
     }).default('epoch'),
+    mixture: weights({
+      meaning: 'Weight of each source of the data: its part of the rows. Names every source; 0 leaves one out.',
+      computed: 'that of the prepared tokens, or none: each source as much as there is of it',
+      example: '{ wiki: 2, c4: 1 }',
+    }).optional(),
   },
   { meaning: 'The text to learn from.' },
 );

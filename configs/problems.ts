@@ -31,7 +31,8 @@ function unknownKey(path: Path, source: Source, fields: ReadonlyMap<string, Fiel
 }
 
 function wayOut(value: unknown, key: string, fields: ReadonlyMap<string, Field>): string {
-  const field = fields.get(key);
+  const section = key.slice(0, key.lastIndexOf('.'));
+  const field = fields.get(key) ?? fields.get(section); // the names in a section of weights are no keys
   if (!field) return 'begin with a line such as max_steps: 2000';
   if (field.kind === 'section') return `its keys are ${keysOf(key, fields)}`;
   return repair(value, field) ?? fallback(field);

@@ -147,6 +147,9 @@ function checkData(config: Unchecked, report: Report): void {
       'set data.sampling: epoch or data.packing: concat',
     );
   }
+  if (isSection(data.mixture) && Object.values(data.mixture).every((weight) => weight === 0)) {
+    report('data.mixture', 'must give a source a weight above 0', 'for example data.mixture: { wiki: 2, c4: 1 }');
+  }
   if (data.sampling === 'random' && config.epochs !== undefined) {
     report('epochs', 'a run with data.sampling: random has no epochs', 'set max_steps or max_tokens instead, or data.sampling: epoch');
   }

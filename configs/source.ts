@@ -94,7 +94,7 @@ export class Source {
     const fail = (problem: string) => this.problems.push({ order: Number.MAX_SAFE_INTEGER, place: `command line: ${text}`, text: problem });
     const split = text.indexOf('=');
     const path = text.slice(0, Math.max(0, split)).split('.');
-    if (path.some((part) => !/^\w+$/.test(part))) {
+    if (path.some((part) => !/^[\w/-]+$/.test(part))) {
       fail(`an override must be key=value; received ${JSON.stringify(text)}; for example learning_rate=3e-4 or model.hidden_size=256`);
       return;
     }

@@ -1,109 +1,168 @@
+import { createHash } from 'node:crypto';
 import { UserError } from '../util/errors.js';
-import { philox } from '../util/random.js';
-import { concatPacking, emptyBatch, type HostBatch, segmentsPacking } from './packing.js';
-import { permutation } from './permutation.js';
-import { readTokenStream } from './token-stream.js';
+import { epochRows } from './epoch-rows.js';
+import { type Mixture, mixtureWeights, nextSource, type SourceShare } from './mixture.js';
+import { emptyBatch, type HostBatch } from './packing.js';
+import { BatchCache, randomRows } from './random-rows.js';
+import { type RowStream, type RowsOptions, type StreamState, tokensOf, WINDOW_TOKENS } from './rows.js';
+import { openTokens, type TokenStore } from './token-store.js';
 
+export type { Mixture, SourceShare } from './mixture.js';
 export type { HostBatch } from './packing.js';
+export type { StreamState } from './rows.js';
 
 export interface LoaderOptions {
-  /** Prepared tokens. */
+  /** Prepared tokens; their training part is loaded. */
   directory: string;
-  split: 'train' | 'eval';
   contextLength: number;
   batchSize: number;
   /** `concat`: documents follow each other in a row; `segments`: and a token attends to its own document only. */
   packing: 'concat' | 'segments';
   seed: number;
-  /** `epoch`: each row once, shuffled anew in each epoch; `random`: rows drawn at random. */
+  /** `epoch`: each row once, shuffled anew in each epoch; `random`: rows drawn at random, of `packing: concat` only. */
   sampling: 'epoch' | 'random';
+  /** Weight of each source; default: the data's own. Without any, all sources are one stream. */
+  mixture?: Mixture;
+  /** Tokens that are shuffled at once: a stream holds up to two such windows in memory. */
+  windowTokens?: number;
+  /** Bound on the record batches that `sampling: random` keeps in memory. */
+  cacheBytes?: number;
 }
 
 /** Where a loader is: all that it takes to go on with the same batches. */
 export interface LoaderState {
-  /** Whole passes made. */
-  epoch: number;
-  /** Rows given in this pass. */
-  row: number;
-  /** Rows given in all. */
-  drawn: number;
+  /** What the order of rows depends on (data, options), in 32 bits. */
+  order: number;
+  /** One for each source of the mixture that has a weight above 0, or one for all data. */
+  streams: StreamState[];
 }
 
+/** Training data, batch by batch. Record batches are read when they are needed; the order depends on data, options and state alone. */
 export interface Loader {
-  /** The next batch for training. Where a pass ends within a batch, the next pass begins in it. */
+  /** The next batch. Where a pass ends within a batch, the next pass begins in it. */
   next(): Promise<HostBatch>;
   state(): LoaderState;
-  restore(state: LoaderState): void;
-  /** Batches in which every row has been given once (the last may reach into the next pass). */
+  /** @throws UserError for a state of other data or options. */
+  restore(state: LoaderState): Promise<void>;
+  /** Batches in which every row has been given once (the last may reach into the next pass); with a mixture, so many rows as its sources have. */
   batchesPerEpoch: number;
-  /** Tokens in this part of the data. */
+  /** Tokens of the sources that have a weight. */
   tokens: number;
-  /** One pass over all rows in order, for evaluation; the last batch is filled up with rows of padding. */
-  epochBatches(): AsyncIterable<HostBatch>;
+  /** What each source gives. */
+  sources: SourceShare[];
   close(): Promise<void>;
 }
 
-const STREAM = 0x4c44; // separates these draws from others under the same seed
+const CACHE_BYTES = 256 << 20;
 
+/** @throws UserError for data that is not there, damaged, or too little for a row. */
 export async function openLoader(options: LoaderOptions): Promise<Loader> {
-  const { contextLength, batchSize, seed, sampling } = options;
-  const stream = await readTokenStream(options.directory, options.split);
-  const packing = (options.packing === 'concat' ? concatPacking : segmentsPacking)(stream, contextLength);
-  const tokens = stream.ids.length;
-  if (packing.rows < 1 || (sampling === 'random' && packing.drawable < 1)) {
-    const least = sampling === 'random' && options.packing === 'concat' ? contextLength + 1 : 2;
+  const { directory, contextLength, batchSize } = options;
+  const store = await openTokens(directory, 'train');
+  try {
+    const { sources, mixture: own } = store.dataset;
+    const mixture = options.mixture ?? own;
+    const weights = mixture && mixtureWeights(mixture, sources, directory);
+    const used = weights
+      ? weights.flatMap((weight, source) => (weight > 0 ? [{ source, weight }] : []))
+      : [{ source: undefined, weight: 1 }];
+    const streams = await openStreams(
+      store,
+      used.map(({ source }) => source),
+      options,
+    );
+    const shares = used.map(({ weight }) => weight);
+    const order = orderOf(store, weights, options);
+    const rows = streams.reduce((sum, stream) => sum + stream.rows, 0);
+    return {
+      async next() {
+        const batch = emptyBatch(batchSize, contextLength, store.padding);
+        const drawn = streams.map((stream) => stream.state().drawn);
+        for (let place = 0; place < batchSize; place++) {
+          const next = nextSource(shares, drawn);
+          await streams[next].fill(batch, place);
+          drawn[next]++;
+        }
+        return batch;
+      },
+      state: () => ({ order, streams: streams.map((stream) => stream.state()) }),
+      async restore(state) {
+        checkState(state, order, streams.length);
+        for (const [i, stream] of streams.entries()) await stream.restore(state.streams[i]);
+      },
+      batchesPerEpoch: Math.ceil(rows / batchSize),
+      tokens: streams.reduce((sum, stream) => sum + stream.tokens, 0),
+      sources: sharesOf(store, weights, streams),
+      close: () => store.close(),
+    };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+async function openStreams(store: TokenStore, used: readonly (number | undefined)[], options: LoaderOptions): Promise<RowStream[]> {
+  const { contextLength, seed, sampling, packing, windowTokens = WINDOW_TOKENS } = options;
+  const cache = new BatchCache(store, options.cacheBytes ?? CACHE_BYTES);
+  const streams: RowStream[] = [];
+  for (const [stream, source] of used.entries()) {
+    const all = store.batches.map((_, index) => index);
+    const batches = source === undefined ? all : all.filter((index) => store.batches[index].source === source);
+    const rows: RowsOptions = { store, batches, contextLength, seed, stream };
+    checkEnough(rows, options, source);
+    streams.push(sampling === 'random' ? randomRows({ ...rows, cache }) : await epochRows({ ...rows, packing, windowTokens }));
+  }
+  return streams;
+}
+
+function checkEnough({ store, batches }: RowsOptions, { sampling, packing, contextLength }: LoaderOptions, source?: number): void {
+  const tokens = tokensOf(store, batches);
+  const least = sampling === 'random' ? contextLength + 1 : 2;
+  if (sampling === 'random' && packing === 'segments') {
+    throw new UserError('load data: sampling: random draws from one stream of text; received packing: segments. Use packing: concat');
+  }
+  if (tokens >= least) return;
+  const what = source === undefined ? `the ${store.part} part` : `the ${store.part} part of the source ${store.dataset.sources[source]}`;
+  throw new UserError(
+    `load data: ${what} of ${store.directory} must have at least ${least} tokens (sampling: ${sampling}, context_length: ${contextLength}); it has ${tokens}. ` +
+      `Add data, lower context_length, ${source === undefined ? '' : 'give it the weight 0, '}or change eval_fraction`,
+  );
+}
+
+/** Shares and rows by source. Where all sources are one stream, each has its part of the rows. */
+function sharesOf({ dataset }: TokenStore, weights: readonly number[] | undefined, streams: readonly RowStream[]): SourceShare[] {
+  const { sources, tokens: all } = dataset.train;
+  let stream = 0;
+  return sources.map(({ tokens }, source) => {
+    const share = weights ? weights[source] : tokens / all;
+    const rows = weights ? (share > 0 ? streams[stream++].rows : 0) : streams[0].rows * share;
+    return { name: dataset.sources[source], tokens, share, rows };
+  });
+}
+
+function orderOf(store: TokenStore, weights: readonly number[] | undefined, options: LoaderOptions): number {
+  const { contextLength, packing, sampling, seed, windowTokens = WINDOW_TOKENS } = options;
+  const batches = store.batches.map(({ source, documents, tokens, bytes }) => [source, documents, tokens, bytes]);
+  const settings = { contextLength, packing, sampling, seed, windowTokens, weights };
+  return createHash('sha256')
+    .update(JSON.stringify([store.dataset.tokenizer_sha256, batches, settings]))
+    .digest()
+    .readUInt32LE();
+}
+
+function checkState(state: LoaderState, order: number, streams: number): void {
+  const whole = (n: unknown) => Number.isSafeInteger(n) && (n as number) >= 0;
+  const complete =
+    Array.isArray(state?.streams) && state.streams.every(({ epoch, window, row, drawn }) => [epoch, window, row, drawn].every(whole));
+  if (!complete) {
     throw new UserError(
-      `load data: the ${options.split} part of ${options.directory} must have at least ${least} tokens${options.packing === 'segments' ? ' in a document' : ''}` +
-        ` (sampling: ${sampling}, context_length: ${contextLength}); it has ${tokens}. Add data, lower context_length, or change eval_fraction`,
+      `resume: the loader's state must be {order, streams}, and this is an earlier version's; received ${JSON.stringify(state)}. ` +
+        'Its place in the data cannot be found: begin a new run with init_from, or finish this one with the version that began it',
     );
   }
-  const key = [seed >>> 0, Math.floor(seed / 2 ** 32) >>> 0] as const;
-  let [epoch, row, drawn] = [0, 0, 0];
-  let shuffle = permutation(packing.rows, seed, epoch);
-
-  const drawRow = (): number => {
-    const [high, low] = philox(key, [drawn >>> 0, Math.floor(drawn / 2 ** 32), STREAM, 0]);
-    return Math.floor(((high * 2 ** 21 + (low >>> 11)) / 2 ** 53) * packing.drawable);
-  };
-
-  const advance = () => {
-    drawn++;
-    row++;
-    if (row < packing.rows) return;
-    row = 0;
-    shuffle = permutation(packing.rows, seed, ++epoch);
-  };
-
-  return {
-    async next() {
-      const batch = emptyBatch(batchSize, contextLength, stream.padding);
-      for (let place = 0; place < batchSize; place++) {
-        if (sampling === 'random') packing.fillDrawn(batch, place, drawRow());
-        else packing.fill(batch, place, shuffle(row));
-        advance();
-      }
-      return batch;
-    },
-    state: () => ({ epoch, row, drawn }),
-    restore(state) {
-      const whole = [state.epoch, state.row, state.drawn].every((n) => Number.isSafeInteger(n) && n >= 0);
-      if (!whole || state.drawn !== state.epoch * packing.rows + state.row || state.row >= packing.rows) {
-        throw new UserError(
-          `resume: the loader's state must be of the same data, context_length and packing (${packing.rows} rows a pass); received ${JSON.stringify(state)}. Resume with the configuration of the run`,
-        );
-      }
-      ({ epoch, row, drawn } = state);
-      shuffle = permutation(packing.rows, seed, epoch);
-    },
-    batchesPerEpoch: Math.ceil(packing.rows / batchSize),
-    tokens,
-    async *epochBatches() {
-      for (let first = 0; first < packing.rows; first += batchSize) {
-        const batch = emptyBatch(batchSize, contextLength, stream.padding);
-        for (let place = 0; place < batchSize && first + place < packing.rows; place++) packing.fill(batch, place, first + place);
-        yield batch;
-      }
-    },
-    async close() {},
-  };
+  if (state.order === order && state.streams.length === streams) return;
+  throw new UserError(
+    `resume: the loader's state must be of the same data, context_length, packing, sampling, seed and mixture; received that of others (order ${state.order}, not ${order}). ` +
+      'Resume with the configuration of the run',
+  );
 }

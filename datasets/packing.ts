@@ -1,4 +1,4 @@
-import type { TokenStream } from './token-stream.js';
+import type { Tokens } from './tokens.js';
 
 /** A batch in plain arrays, [B·T] each; B rows of T tokens. */
 export interface HostBatch {
@@ -31,19 +31,16 @@ export function emptyBatch(batchSize: number, contextLength: number, padding: nu
   };
 }
 
-/** How a stream of tokens becomes rows. */
+/** How tokens become rows. */
 export interface Packing {
   rows: number;
-  /** Writes row `row` of the pass into place `place` of an empty batch. */
+  /** Writes row `row` into place `place` of an empty batch. */
   fill(batch: HostBatch, place: number, row: number): void;
-  /** Number of rows to draw from at random, and the same as `fill` for those. */
-  drawable: number;
-  fillDrawn(batch: HostBatch, place: number, drawn: number): void;
 }
 
 /** Writes `inputs` tokens from `start` as one segment, the first `targets` of which predict the token after. */
-function writeSegment(
-  stream: TokenStream,
+export function writeSegment(
+  { ids, bytes }: Pick<Tokens, 'ids' | 'bytes'>,
   batch: HostBatch,
   offset: number,
   segment: number,
@@ -52,38 +49,39 @@ function writeSegment(
   targets: number,
 ): void {
   for (let i = 0; i < inputs; i++) {
-    batch.ids[offset + i] = stream.ids[start + i];
+    batch.ids[offset + i] = ids[start + i];
     batch.positions[offset + i] = i;
     batch.segments[offset + i] = segment;
-    if (i < targets) batch.targets[offset + i] = stream.ids[start + i + 1];
+    if (i < targets) batch.targets[offset + i] = ids[start + i + 1];
   }
   batch.supervised += targets;
-  batch.bytes += stream.bytes(start + 1, start + 1 + targets);
+  batch.bytes += bytes(start + 1, start + 1 + targets);
 }
 
-/**
- * Documents one after another, cut every `contextLength` tokens; each token but the stream's first is a target once, the last row is filled
- * up. Drawn rows begin at any token that a whole row follows, as nanoGPT's.
- */
-export function concatPacking(stream: TokenStream, contextLength: number): Packing {
-  const last = stream.ids.length - 1;
-  const write = (batch: HostBatch, place: number, start: number) => {
-    const length = Math.min(contextLength, last - start);
-    writeSegment(stream, batch, place * contextLength, 0, start, length, length);
-  };
+/** Documents one after another, cut every `contextLength` tokens; each token but the first is a target once, the last row is filled up. */
+export function concatPacking(tokens: Tokens, contextLength: number): Packing {
+  const last = tokens.ids.length - 1;
   return {
-    rows: Math.ceil(last / contextLength),
-    fill: (batch, place, row) => write(batch, place, row * contextLength),
-    drawable: last + 1 - contextLength,
-    fillDrawn: write,
+    rows: concatRows(tokens.ids.length, contextLength),
+    fill(batch, place, row) {
+      const start = row * contextLength;
+      const length = Math.min(contextLength, last - start);
+      writeSegment(tokens, batch, place * contextLength, 0, start, length, length);
+    },
   };
+}
+
+/** Rows that `concatPacking` makes of so many tokens. */
+export function concatRows(tokens: number, contextLength: number): number {
+  return Math.max(0, Math.ceil((tokens - 1) / contextLength));
 }
 
 /**
  * Documents as segments, each in the first row that has room. One longer than a row is split into pieces that share a token: the last
  * of a piece, which predicts nothing, begins the next. Each token but a document's first is a target once.
  */
-export function segmentsPacking(stream: TokenStream, contextLength: number): Packing {
+export function segmentsPacking(tokens: Tokens, contextLength: number): Packing {
+  const { offsets } = tokens;
   const rows: { starts: number[]; lengths: number[] }[] = [];
   const room = new FirstFit();
   const add = (start: number, length: number) => {
@@ -93,19 +91,21 @@ export function segmentsPacking(stream: TokenStream, contextLength: number): Pac
     rows[row].lengths.push(length);
   };
   const stride = Math.max(1, contextLength - 1);
-  for (let d = 0; d + 1 < stream.offsets.length; d++) {
-    const end = stream.offsets[d + 1];
-    for (let start = stream.offsets[d]; start + 1 < end; start += stride) add(start, Math.min(contextLength, end - start));
+  for (let d = 0; d + 1 < offsets.length; d++) {
+    const end = offsets[d + 1];
+    for (let start = offsets[d]; start + 1 < end; start += stride) add(start, Math.min(contextLength, end - start));
   }
-  const fill = (batch: HostBatch, place: number, row: number) => {
-    let offset = place * contextLength;
-    rows[row].starts.forEach((start, segment) => {
-      const length = rows[row].lengths[segment];
-      writeSegment(stream, batch, offset, segment, start, length, length - 1);
-      offset += length;
-    });
+  return {
+    rows: rows.length,
+    fill(batch, place, row) {
+      let offset = place * contextLength;
+      const { starts, lengths } = rows[row];
+      starts.forEach((start, segment) => {
+        writeSegment(tokens, batch, offset, segment, start, lengths[segment], lengths[segment] - 1);
+        offset += lengths[segment];
+      });
+    },
   };
-  return { rows: rows.length, fill, drawable: rows.length, fillDrawn: fill };
 }
 
 /** Rows by the room left in them: a tree of maxima finds the first with enough in log(rows). */

@@ -1,25 +1,26 @@
 // Legend: B batch, T tokens.
 import * as tf from '@tensorflow/tfjs';
 import { recorded } from '../backends/recording.js';
-import type { Loader } from '../datasets/loader.js';
+import type { Pass } from '../datasets/pass.js';
 import type { ModelConfig } from '../model/config.js';
 import { languageModelLosses } from '../model/heads.js';
 import type { Parameters } from '../model/parameters.js';
 import { forward } from '../model/transformer.js';
 import { inputs } from '../training/step.js';
 
-/** Metrics of a language model on held-out text. */
+/** Metrics of a language model on held-out text; where that has several sources, `eval/loss/SOURCE` and `eval/bits_per_byte/SOURCE`, too. */
 export interface LanguageModelMetrics {
   /** Mean of -log p over the predicted tokens, in nats. */
   'eval/loss': number;
   'eval/perplexity': number;
   /** Bits that the model needs for a byte of UTF-8: comparable between tokenizers. */
   'eval/bits_per_byte': number;
+  [bySource: `eval/${'loss' | 'bits_per_byte'}/${string}`]: number;
 }
 
 export interface Evaluator {
   /** One pass over the whole of `heldOut`, without gradients. */
-  evaluate(heldOut: Loader): Promise<LanguageModelMetrics>;
+  evaluate(heldOut: Pass): Promise<LanguageModelMetrics>;
   dispose(): void;
 }
 
@@ -31,21 +32,43 @@ export function evaluator(config: ModelConfig, parameters: Parameters, B: number
   );
   return {
     async evaluate(heldOut) {
-      let sum = 0;
-      let tokens = 0;
-      let bytes = 0;
-      for await (const batch of heldOut.epochBatches()) {
+      const sums = new Map(heldOut.sources.map((source) => [source, { loss: 0, tokens: 0, bytes: 0 }]));
+      for await (const { source, batch } of heldOut.batches()) {
+        const sum = sums.get(source)!;
         place.write(batch);
-        for (const loss of await pass.run()[0].data()) sum += loss;
-        tokens += batch.supervised;
-        bytes += batch.bytes;
+        for (const loss of await pass.run()[0].data()) sum.loss += loss;
+        sum.tokens += batch.supervised;
+        sum.bytes += batch.bytes;
       }
-      const loss = sum / tokens;
-      return { 'eval/loss': loss, 'eval/perplexity': Math.exp(loss), 'eval/bits_per_byte': sum / Math.LN2 / bytes };
+      return metricsOf(sums);
     },
     dispose() {
       pass.dispose();
       place.dispose();
     },
   };
+}
+
+interface Sums {
+  /** Of -log p, in nats. */
+  loss: number;
+  tokens: number;
+  bytes: number;
+}
+
+/** The metrics of all sources together, each token counted once, then of each. */
+function metricsOf(sums: ReadonlyMap<string, Sums>): LanguageModelMetrics {
+  const all = [...sums.values()].reduce((a, b) => ({ loss: a.loss + b.loss, tokens: a.tokens + b.tokens, bytes: a.bytes + b.bytes }));
+  const loss = all.loss / all.tokens;
+  const metrics: LanguageModelMetrics = { 'eval/loss': loss, 'eval/perplexity': Math.exp(loss), 'eval/bits_per_byte': bitsPerByte(all) };
+  if (sums.size === 1) return metrics;
+  for (const [source, sum] of sums) {
+    metrics[`eval/loss/${source}`] = sum.loss / sum.tokens;
+    metrics[`eval/bits_per_byte/${source}`] = bitsPerByte(sum);
+  }
+  return metrics;
+}
+
+function bitsPerByte({ loss, bytes }: Sums): number {
+  return loss / Math.LN2 / bytes;
 }

@@ -14,7 +14,7 @@ import type { Tokenizer } from '../tokenizer/index.js';
 import { duration } from '../training/progress.js';
 import { disposeState, trainState } from '../training/state.js';
 import { stepper } from '../training/step.js';
-import { stepOptions, stepsOf } from './pretrain.js';
+import { loaderOptions, sourceTable, stepOptions, stepsOf } from './pretrain.js';
 
 const MEASURED_STEPS = 3;
 
@@ -34,8 +34,7 @@ export async function dryRun(config: PretrainConfig): Promise<string> {
       say: (text) => warnings.push(text),
     });
     const { batch_size: B, context_length: T, seed } = config;
-    const { packing, sampling } = config.data;
-    const loader = await openLoader({ directory: tokens, split: 'train', contextLength: T, batchSize: B, packing, seed, sampling });
+    const loader = await openLoader(loaderOptions(config, tokens));
     const base = config.init_from === undefined ? undefined : (await loadCheckpoint(await resolveCheckpoint(config.init_from))).config;
     const model = modelConfig(config, tokenizer.vocabSize, base);
     const state = trainState(model, initialParameters(model, seed));
@@ -58,8 +57,9 @@ export async function dryRun(config: PretrainConfig): Promise<string> {
     step.dispose();
     disposeState(state);
     await loader.close();
+    const sources = loader.sources.length > 1 ? ['', sourceTable(config, loader, steps)] : [];
     const table = Object.entries(facts).map(([name, value]) => `${`${name}:`.padEnd(8)} ${value}`);
-    return [...warnings, resolvedYaml(config), ...table, '', example(first, tokenizer)].join('\n');
+    return [...warnings, resolvedYaml(config), ...table, ...sources, '', example(first, tokenizer)].join('\n');
   } finally {
     await fs.rm(temporary, { recursive: true, force: true });
   }

@@ -6,7 +6,9 @@ import { loadCheckpoint, loadOptimizer, resolveCheckpoint } from '../checkpoints
 import { pruneCheckpoints, saveCheckpoint } from '../checkpoints/save.js';
 import { resolvedYaml } from '../configs/load.js';
 import { modelConfig, type PretrainConfig, stepsGiven } from '../configs/schema.js';
-import { type HostBatch, type Loader, type LoaderState, openLoader } from '../datasets/loader.js';
+import { type HostBatch, type Loader, type LoaderOptions, type LoaderState, openLoader } from '../datasets/loader.js';
+import { shareRows } from '../datasets/mixture.js';
+import { openPass, type Pass } from '../datasets/pass.js';
 import { prepareTraining } from '../datasets/training.js';
 import { evaluator } from '../evaluation/language-model.js';
 import { flopsPerToken, type ModelConfig, parameterCount } from '../model/config.js';
@@ -20,6 +22,7 @@ import { learningRate } from '../training/schedule.js';
 import { disposeState, momentsFrom, storedMoments, storedWeights, type TrainState, trainState } from '../training/state.js';
 import { type StepOptions, stepper } from '../training/step.js';
 import { UserError } from '../util/errors.js';
+import { table } from '../util/terminal.js';
 
 /** What a finished stage reports, also written as its summary.json. */
 export interface StageResult {
@@ -75,10 +78,9 @@ export async function pretrain(
       reuse: directory.resumeFrom !== undefined,
       say,
     });
-    const { batch_size: B, context_length: T, seed } = config;
-    const loading = { directory: tokens, contextLength: T, batchSize: B, packing: config.data.packing, seed };
-    const loader = await openLoader({ ...loading, split: 'train', sampling: config.data.sampling });
-    const heldOut = await openLoader({ ...loading, split: 'eval', sampling: 'epoch' });
+    const { batch_size: B, context_length: T } = config;
+    const loader = await openLoader(loaderOptions(config, tokens));
+    const heldOut = await openPass({ directory: tokens, split: 'eval', contextLength: T, batchSize: B, packing: config.data.packing });
 
     // 3. The model: new, continued from a checkpoint, or as it was when the run stopped.
     const { state, trainer } = await startingState(config, tokenizer, directory, loader);
@@ -88,6 +90,7 @@ export async function pretrain(
     const flops = flopsPerToken(state.config, T);
     const peak = peakFlops(config.precision);
     say(describeModel(state.config, loader, heldOut, totalSteps, device));
+    if (loader.sources.length > 1) say(sourceTable(config, loader, totalSteps));
 
     // 4. Train.
     const progress = new Progress(totalSteps);
@@ -207,6 +210,26 @@ export function stepsOf(config: PretrainConfig, loader: Loader): number {
   return stepsGiven(config) ?? Math.ceil((config.epochs! * loader.batchesPerEpoch) / config.gradient_accumulation_steps);
 }
 
+/** What the configuration says to the loader of training data. */
+export function loaderOptions(config: PretrainConfig, tokens: string): LoaderOptions {
+  const { packing, sampling, mixture } = config.data;
+  return {
+    directory: tokens,
+    contextLength: config.context_length,
+    batchSize: config.batch_size,
+    packing,
+    sampling,
+    mixture,
+    seed: config.seed,
+  };
+}
+
+/** How much a run of so many steps takes from each source. */
+export function sourceTable(config: PretrainConfig, loader: Loader, steps: number): string {
+  const rows = shareRows(loader.sources, steps * config.gradient_accumulation_steps * config.batch_size);
+  return table(rows, { header: ['source', 'tokens', 'share', 'epochs'], align: ['left', 'right', 'right', 'right'] });
+}
+
 /** What the configuration says to the optimizer. */
 export function stepOptions(config: PretrainConfig): StepOptions {
   return {
@@ -242,7 +265,7 @@ async function startingState(
       moment1: momentsFrom(checkpoint.config, optimizer, 'moment1'),
       moment2: momentsFrom(checkpoint.config, optimizer, 'moment2'),
     };
-    loader.restore(trainer.loader);
+    await loader.restore(trainer.loader);
     return { state: trainState(checkpoint.config, parametersFrom(checkpoint.config, checkpoint.weights), moments), trainer };
   }
   if (config.init_from !== undefined) {
@@ -272,7 +295,7 @@ function warnOfOtherDevice(directory: RunDirectory, now: DeviceDescription, say:
 function describeModel(
   config: ModelConfig,
   train: Loader,
-  heldOut: Loader,
+  heldOut: Pass,
   steps: number,
   { device, isa, threads }: DeviceDescription,
 ): string {

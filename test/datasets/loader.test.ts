@@ -1,207 +1,335 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs/promises';
-import fc from 'fast-check';
-import { importText } from '../../datasets/import.js';
-import { type HostBatch, type LoaderOptions, openLoader } from '../../datasets/loader.js';
-import { permutation } from '../../datasets/permutation.js';
-import { prepare } from '../../datasets/prepare.js';
+import { type HostBatch, type Loader, type LoaderOptions, openLoader } from '../../datasets/loader.js';
 import { type Tokenizer, trainTokenizer } from '../../tokenizer/index.js';
+import { RandomStream } from '../../util/random.js';
+import { type PreparedDocument, writePrepared } from './prepared.js';
 import { temporaryFolder } from './temporary.js';
 
-describe('the computed shuffle', () => {
-  it('gives each place once, whatever the size, seed and epoch', () => {
-    fc.assert(
-      fc.property(fc.integer({ min: 1, max: 3000 }), fc.maxSafeNat(), fc.nat(), (n, seed, epoch) => {
-        const place = permutation(n, seed, epoch);
-        assert.deepEqual(
-          Array.from({ length: n }, (_, i) => place(i)).sort((a, b) => a - b),
-          Array.from({ length: n }, (_, i) => i),
-        );
-      }),
-      { numRuns: 60 },
-    );
-  });
+const T = 16;
 
-  it('differs from epoch to epoch and from seed to seed, and leaves few in place', () => {
-    const order = (seed: number, epoch: number) => Array.from({ length: 1000 }, (_, i) => permutation(1000, seed, epoch)(i));
-    const orders = [order(1, 0), order(1, 1), order(2, 0), order(1 + 2 ** 32, 0)];
-    for (let a = 0; a < orders.length; a++) {
-      assert.ok(orders[a].filter((place, i) => place === i).length < 10);
-      for (let b = 0; b < a; b++) assert.ok(orders[a].filter((place, i) => place === orders[b][i]).length < 10);
-    }
+/** A tokenizer of `n` characters, of which none is two tokens: id i is the i-th, three bytes long. */
+function characters(n: number): Tokenizer {
+  const text = String.fromCodePoint(...Array.from({ length: n }, (_, i) => 0x4e00 + i));
+  return trainTokenizer([text], { kind: 'char', specialTokens: false });
+}
+
+/** Documents of 2 to 40 tokens that count 0, 1, 2 …: a token tells its place. */
+function counting(tokens: number, source = 'a', from = 0): PreparedDocument[] {
+  const random = new RandomStream(3, from);
+  const documents: PreparedDocument[] = [];
+  for (let first = from; first < from + tokens; ) {
+    const length = Math.min(2 + random.below(39), from + tokens - first);
+    documents.push({ source, ids: Array.from({ length }, (_, i) => first + i), bytes: 3 * length });
+    first += length;
+  }
+  return documents;
+}
+
+/** Input and target of each token of a batch, row by row. */
+function rowsOf({ ids, targets, batchSize, contextLength }: HostBatch): string[] {
+  return Array.from({ length: batchSize }, (_, b) => {
+    const row = (tokens: Int32Array) => tokens.subarray(b * contextLength, (b + 1) * contextLength);
+    return `${row(ids)}>${row(targets)}`;
   });
-});
+}
 
 describe('the loader', () => {
   const at = temporaryFolder();
-  const texts = Array.from({ length: 120 }, (_, i) => `${i}: ${'words of a text '.repeat((i * 7) % 9)}模型🎉`);
-  const directory = () => at('bpe');
-  let tokenizer: Tokenizer;
-
-  const preparedAs = async (
-    name: string,
-    documents: string[],
-    made: Tokenizer,
-    split: 'hash' | 'tail',
-    document: 'line' | 'file' = 'line',
-  ) => {
-    await fs.writeFile(at('text.txt'), documents.join('\n'));
-    await importText({ paths: [at('text.txt')], output: at('corpus.arrow'), document });
-    return prepare({ corpus: at('corpus.arrow'), tokenizer: made, output: at(name), split, evalFraction: 0.3, seed: 1 });
-  };
-  before(async () => {
-    tokenizer = trainTokenizer(texts, { kind: 'bpe', vocabSize: 320 });
-    await preparedAs('bpe', texts, tokenizer, 'hash');
-  });
-
+  const TOKENS = 5000;
+  const documents = counting(TOKENS);
   const open = (changes: Partial<LoaderOptions> = {}) =>
     openLoader({
-      directory: directory(),
-      split: 'train',
-      contextLength: 16,
+      directory: at('data'),
+      contextLength: T,
       batchSize: 3,
       packing: 'concat',
       seed: 5,
       sampling: 'epoch',
+      windowTokens: 700,
       ...changes,
     });
-  const pass = async (changes: Partial<LoaderOptions>) => {
+  before(() => writePrepared(at('data'), { tokenizer: characters(TOKENS), train: documents }));
+
+  const opened: Loader[] = [];
+  const opening = async (changes: Partial<LoaderOptions> = {}) => {
+    opened.push(await open(changes));
+    return opened.at(-1)!;
+  };
+  afterEach(async () => {
+    for (const loader of opened.splice(0)) await loader.close();
+  });
+  /** The batches of the next pass; rows of the loader are one to a batch. */
+  const pass = async (loader: Loader): Promise<HostBatch[]> => {
+    const { epoch } = loader.state().streams[0];
     const batches: HostBatch[] = [];
-    for await (const batch of (await open(changes)).epochBatches()) batches.push(batch);
+    while (loader.state().streams[0].epoch === epoch) batches.push(await loader.next());
     return batches;
   };
-  const rowsOf = ({ ids, targets, batchSize, contextLength: T }: HostBatch) =>
-    Array.from({ length: batchSize }, (_, b) => `${ids.subarray(b * T, b * T + T)}>${targets.subarray(b * T, b * T + T)}`);
+  const targetsOf = (batches: readonly HostBatch[]) => batches.flatMap(({ targets }) => [...targets]).filter((target) => target >= 0);
 
-  it('concat: a pass is the stream, each token but the first a target once, the last row filled up', async () => {
-    const loader = await open({ split: 'eval' });
-    const inputs: number[] = [];
-    const targets: number[] = [];
-    for (const batch of await pass({ split: 'eval' })) {
-      for (let i = 0; i < batch.ids.length; i++) {
-        assert.equal(batch.segments[i] === -1, batch.targets[i] === -1);
-        if (batch.segments[i] === -1) continue;
-        assert.equal(batch.segments[i], 0);
-        assert.equal(batch.positions[i], i % 16);
-        inputs.push(batch.ids[i]);
-        targets.push(batch.targets[i]);
-      }
-      assert.equal(batch.supervised, batch.targets.filter((target) => target >= 0).length);
-    }
-    assert.equal(targets.length, loader.tokens - 1);
-    assert.deepEqual(inputs.slice(1), targets.slice(0, -1));
-    assert.equal(inputs[0], tokenizer.special.bos);
-    assert.equal(targets.at(-1), tokenizer.special.eos);
-  });
-
-  it('segments: documents keep to themselves; each of their tokens but the first is a target once', async () => {
-    for (const contextLength of [5, 16, 64, 500]) {
-      const pairs: string[] = [];
-      for (const batch of await pass({ split: 'eval', packing: 'segments', contextLength })) {
-        let supervised = 0;
-        for (let i = 0; i < batch.ids.length; i++) {
-          const next = (i + 1) % contextLength === 0 ? undefined : i + 1;
-          const lastOfSegment = next === undefined || batch.segments[next] !== batch.segments[i];
-          if (batch.segments[i] === -1 || lastOfSegment) assert.equal(batch.targets[i], -1);
-          else {
-            assert.equal(batch.targets[i], batch.ids[next]);
-            assert.equal(batch.positions[next], batch.positions[i] + 1);
-            pairs.push(`${batch.ids[i]} ${batch.targets[i]}`);
-            supervised++;
-          }
-          if (i % contextLength === 0 || batch.segments[i] !== batch.segments[i - 1]) {
-            assert.equal(batch.positions[i], 0);
-            if (i % contextLength > 0 && batch.segments[i] >= 0) assert.equal(batch.segments[i], batch.segments[i - 1] + 1);
+  describe('sampling: random', () => {
+    // First tokens of rows 0 … 15 and from 2^32 + 5 on, recorded from the loader that held all tokens in memory.
+    const recorded = [
+      { seed: 1337, from: 0, starts: [4556, 1242, 2811, 4856, 3383, 1879, 3931, 2947, 4323, 4611, 4553, 1575, 1742, 1203, 1273, 1337] },
+      {
+        seed: 1337,
+        from: 2 ** 32 + 5,
+        starts: [1697, 2996, 2479, 3138, 4322, 3066, 4723, 1562, 3152, 4033, 4380, 4183, 3056, 2165, 1799, 1266],
+      },
+      {
+        seed: 2 ** 40 + 3,
+        from: 0,
+        starts: [1985, 2653, 3575, 2213, 2003, 4314, 351, 1435, 4434, 4424, 491, 4148, 2962, 2116, 2430, 3036],
+      },
+      {
+        seed: 2 ** 40 + 3,
+        from: 2 ** 32 + 5,
+        starts: [533, 1673, 250, 3964, 723, 723, 4839, 3437, 1186, 2882, 4234, 1485, 3493, 3579, 2050, 1645],
+      },
+    ];
+    for (const { seed, from, starts } of recorded) {
+      it(`draws the recorded rows, seed ${seed} from row ${from} on, whatever the size of the cache`, async () => {
+        for (const cacheBytes of [0, 1500, 1 << 20]) {
+          const loader = await opening({ seed, contextLength: 64, batchSize: 4, sampling: 'random', cacheBytes });
+          const { order } = loader.state();
+          await loader.restore({ order, streams: [{ epoch: 0, window: 0, row: 0, drawn: from }] });
+          for (let i = 0; i < 4; i++) {
+            const batch = await loader.next();
+            for (let b = 0; b < 4; b++) {
+              const row = Array.from({ length: 65 }, (_, t) => starts[4 * i + b] + t);
+              assert.deepEqual([...batch.ids.subarray(64 * b, 64 * b + 64)], row.slice(0, 64));
+              assert.deepEqual([...batch.targets.subarray(64 * b, 64 * b + 64)], row.slice(1));
+              assert.deepEqual(
+                [...batch.positions.subarray(64 * b, 64 * b + 64)],
+                Array.from({ length: 64 }, (_, t) => t),
+              );
+            }
+            assert.deepEqual([batch.supervised, batch.bytes], [4 * 64, 4 * 64 * 3]);
+            assert.ok(batch.segments.every((segment) => segment === 0));
           }
         }
-        assert.equal(batch.supervised, supervised);
+      });
+    }
+
+    it('goes over the whole text', async () => {
+      const loader = await opening({ sampling: 'random', batchSize: 2000 });
+      const { ids } = await loader.next();
+      const tenths = new Set(Array.from({ length: 2000 }, (_, b) => Math.floor((10 * ids[b * T]) / TOKENS)));
+      assert.equal(tenths.size, 10);
+    });
+  });
+
+  describe('sampling: epoch', () => {
+    it('concat: each token but the first of a window is a target once a pass, and input before it the token that the text has there', async () => {
+      const loader = await opening({ batchSize: 1 });
+      for (let round = 0; round < 3; round++) {
+        const batches = await pass(loader);
+        const targets = targetsOf(batches);
+        assert.equal(new Set(targets).size, targets.length);
+        const windows = TOKENS - targets.length;
+        assert.ok(windows >= 5 && windows <= 12, `${windows}`);
+        const firsts = new Set(documents.map(({ ids }) => ids[0]));
+        for (const { ids, targets } of batches) {
+          targets.forEach((target, i) => {
+            if (target >= 0 && !firsts.has(target)) assert.equal(target, ids[i] + 1);
+          });
+        }
       }
-      const expected = (await heldOutDocuments()).flatMap((ids) => ids.slice(1).map((id, i) => `${ids[i]} ${id}`));
-      assert.deepEqual(pairs.sort(), expected.sort());
+    });
+
+    it('concat: the bytes of a pass are those of its targets', async () => {
+      const batches = await pass(await opening({ batchSize: 1 }));
+      for (const { bytes, supervised } of batches) assert.equal(bytes, 3 * supervised);
+    });
+
+    it('segments: documents keep to themselves; each token but a document’s first is a target once a pass', async () => {
+      for (const contextLength of [1, 2, 5, 16, 64]) {
+        const loader = await opening({ packing: 'segments', contextLength, batchSize: 1 });
+        if (contextLength === 1) continue; // every row holds one token, which predicts none
+        for (let round = 0; round < 2; round++) {
+          const batches = await pass(loader);
+          for (const { ids, targets, positions, segments } of batches) {
+            for (let i = 0; i < ids.length; i++) {
+              const last = i + 1 === contextLength || segments[i + 1] !== segments[i];
+              assert.equal(targets[i], segments[i] === -1 || last ? -1 : ids[i] + 1);
+              assert.equal(positions[i], segments[i] === -1 || i === 0 || segments[i] !== segments[i - 1] ? 0 : positions[i - 1] + 1);
+            }
+          }
+          const expected = documents.flatMap(({ ids }) => ids.slice(1));
+          assert.deepEqual(
+            targetsOf(batches).sort((a, b) => a - b),
+            expected,
+          );
+        }
+      }
+    });
+
+    it('segments: wastes little room', async () => {
+      const batches = await pass(await opening({ packing: 'segments', contextLength: 64, batchSize: 1, windowTokens: TOKENS }));
+      const filled = batches.reduce((sum, { segments }) => sum + segments.filter((segment) => segment >= 0).length, 0);
+      assert.ok(filled / (64 * batches.length) > 0.9, `${filled / (64 * batches.length)}`);
+    });
+
+    for (const packing of ['concat', 'segments'] as const) {
+      it(`${packing}: documents and rows come in another order in every pass and under every seed`, async () => {
+        const loader = await opening({ packing, batchSize: 1 });
+        const orders = [await pass(loader), await pass(loader), await pass(await opening({ packing, batchSize: 1, seed: 6 }))];
+        const rows = orders.map((batches) => new Set(batches.flatMap(rowsOf)));
+        const first = orders.map((batches) => batches.slice(0, 20).flatMap(rowsOf));
+        for (const [a, b] of [
+          [0, 1],
+          [0, 2],
+          [1, 2],
+        ]) {
+          const same = first[a].filter((row) => first[b].includes(row)).length;
+          assert.ok(same < 5, `${same} of 20 rows`);
+          const kept = [...rows[a]].filter((row) => rows[b].has(row)).length;
+          if (packing === 'concat') assert.ok(kept < rows[a].size / 2, `${kept} of ${rows[a].size} rows hold the same documents`);
+        }
+        const ascending = orders[0].map(({ ids }) => ids[0]).filter((id, i, all) => i > 0 && id > all[i - 1]).length;
+        assert.ok(ascending > orders[0].length * 0.3 && ascending < orders[0].length * 0.7);
+      });
+
+      it(`${packing}: an epoch is about as many batches as there are rows for`, async () => {
+        for (const windowTokens of [700, 1 << 20]) {
+          const loader = await opening({ packing, windowTokens });
+          const rows = (await pass(await opening({ packing, windowTokens, batchSize: 1 }))).length;
+          const exact = packing === 'concat' || windowTokens > TOKENS;
+          const error = Math.abs(loader.batchesPerEpoch - Math.ceil(rows / 3));
+          assert.ok(exact ? error === 0 : error < 0.05 * loader.batchesPerEpoch, `${loader.batchesPerEpoch} for ${rows} rows`);
+        }
+      });
     }
   });
 
-  const heldOutDocuments = async () => {
-    const { isHeldOut } = await import('../../datasets/documents.js');
-    return texts.filter((text) => isHeldOut(text, 0.3)).map((text) => [0, ...tokenizer.encode(text), 1]);
-  };
-
-  it('segments: wastes little room', async () => {
-    const batches = await pass({ packing: 'segments', contextLength: 64, batchSize: 1 });
-    const filled = batches.map(({ segments }) => segments.filter((segment) => segment >= 0).length);
-    assert.ok(filled.reduce((a, b) => a + b) / (64 * filled.length) > 0.9);
-  });
-
-  it('counts the bytes of the held-out text to the byte', async () => {
-    const bytes = async (changes: Partial<LoaderOptions>) =>
-      (await pass({ split: 'eval', ...changes })).reduce((sum, batch) => sum + batch.bytes, 0);
-    const { eval: heldOut } = JSON.parse(await fs.readFile(at('bpe/dataset.json'), 'utf8'));
-    for (const contextLength of [1, 7, 64]) assert.equal(await bytes({ contextLength }), heldOut.bytes);
-    assert.equal(await bytes({ packing: 'segments' }), heldOut.bytes);
-
-    // Without special tokens the first character is never predicted.
-    const text = texts.join('\n');
-    await preparedAs('char', [text], trainTokenizer([text], { kind: 'char', specialTokens: false }), 'tail', 'file');
-    const tail = [...text].slice(Math.floor([...text].length * 0.7));
-    assert.equal(await bytes({ directory: at('char') }), Buffer.byteLength(tail.slice(1).join('')));
-
-    // Tokens of unknown words do not tell their bytes; the document does.
-    const word = await preparedAs('word', texts, trainTokenizer(texts, { kind: 'word', vocabSize: 20 }), 'hash');
-    assert.equal(await bytes({ directory: at('word') }), word.eval.bytes);
-    assert.equal(await bytes({ directory: at('word'), packing: 'segments' }), word.eval.bytes);
-  });
-
-  for (const packing of ['concat', 'segments'] as const) {
-    it(`${packing}: gives each row once a pass, in another order each time`, async () => {
-      const loader = await open({ packing, batchSize: 1 });
-      const ordered = (await pass({ packing, batchSize: 1 })).flatMap(rowsOf);
-      const shuffled = async () => {
-        const rows: string[] = [];
-        for (let i = 0; i < loader.batchesPerEpoch; i++) rows.push(...rowsOf(await loader.next()));
-        return rows;
-      };
-      const [first, second] = [await shuffled(), await shuffled()];
-      assert.deepEqual([...first].sort(), [...ordered].sort());
-      assert.deepEqual([...second].sort(), [...ordered].sort());
-      assert.notDeepEqual(first, second);
-      assert.notDeepEqual(first, ordered);
-    });
-
-    for (const sampling of ['epoch', 'random'] as const) {
-      it(`${packing}, ${sampling}: goes on exactly from a saved state, within a pass and into the next`, async () => {
-        const loader = await open({ packing, sampling });
-        for (let step = 0; step < 2 * loader.batchesPerEpoch; step++) {
+  for (const [packing, sampling] of [
+    ['concat', 'epoch'],
+    ['segments', 'epoch'],
+    ['concat', 'random'],
+  ] as const) {
+    describe(`${packing}, ${sampling}`, () => {
+      it('goes on exactly from a saved state, within a window, into the next and into the next pass', async () => {
+        const loader = await opening({ packing, sampling });
+        for (let step = 0; step < 2.5 * loader.batchesPerEpoch; step++) {
           const state = JSON.parse(JSON.stringify(loader.state()));
           const batch = await loader.next();
           if (step % 5 !== 0) continue;
-          const resumed = await open({ packing, sampling });
-          resumed.restore(state);
+          const resumed = await opening({ packing, sampling });
+          await resumed.restore(state);
           assert.deepEqual(await resumed.next(), batch);
           assert.deepEqual(resumed.state(), loader.state());
         }
       });
-    }
+
+      it('goes back to an earlier state', async () => {
+        const loader = await opening({ packing, sampling });
+        const state = loader.state();
+        const first = await loader.next();
+        for (let i = 0; i < 50; i++) await loader.next();
+        await loader.restore(state);
+        assert.deepEqual(await loader.next(), first);
+      });
+
+      it('gives the same rows in batches of any size', async () => {
+        const rows = async (batchSize: number) => {
+          const loader = await opening({ packing, sampling, batchSize });
+          const all: string[] = [];
+          while (all.length < 420) all.push(...rowsOf(await loader.next()));
+          return all.slice(0, 420);
+        };
+        assert.deepEqual(await rows(7), await rows(1));
+      });
+    });
   }
 
-  it('random: draws rows from the whole stream, full ones, others under another seed', async () => {
-    const loader = await open({ sampling: 'random', batchSize: 200 });
-    const batch = await loader.next();
-    assert.equal(batch.supervised, 200 * 16);
-    assert.ok(new Set(rowsOf(batch)).size > 80);
-    assert.notDeepEqual(await (await open({ sampling: 'random', batchSize: 200, seed: 6 })).next(), batch);
+  it('holds no more than the windows in use, and reads only what they need', async () => {
+    await writePrepared(at('half'), { tokenizer: characters(TOKENS), train: documents, shardBatches: 18 });
+    // With the last shard gone bad, a pass begins as ever and fails where it comes to it.
+    const loader = await opening({ directory: at('half'), windowTokens: 100 });
+    const shards = (await fs.readdir(at('half'))).filter((name) => name.startsWith('train-')).sort();
+    for (const shard of shards.slice(1)) {
+      const bytes = await fs.readFile(at(`half/${shard}`));
+      await fs.writeFile(at(`half/${shard}`), bytes.fill(0xff, 700, bytes.length - 900));
+    }
+    let given = 0;
+    await assert.rejects(async () => {
+      for (;;) {
+        await loader.next();
+        given++;
+      }
+    });
+    assert.ok(given > 0 && given < loader.batchesPerEpoch, `${given}`);
   });
 
-  it('refuses a state of other data', async () => {
-    const loader = await open();
-    assert.throws(() => loader.restore({ epoch: 0, row: 10 ** 6, drawn: 10 ** 6 }), { name: 'UserError', message: /rows a pass/ });
-    assert.throws(() => loader.restore({ epoch: 1, row: 2, drawn: 3 }), { name: 'UserError' });
+  it('refuses a state of other data, options or version', async () => {
+    const loader = await opening();
+    const { streams } = loader.state();
+    const refuses = async (changes: Partial<LoaderOptions>) => {
+      const { order } = (await opening(changes)).state();
+      await assert.rejects(loader.restore({ order, streams }), { name: 'UserError', message: /of the same data, context_length/ });
+    };
+    await refuses({ contextLength: 8 });
+    await refuses({ seed: 6 });
+    await refuses({ packing: 'segments' });
+    await refuses({ sampling: 'random' });
+    await refuses({ mixture: { a: 1 } });
+    await writePrepared(at('other'), { tokenizer: characters(TOKENS), train: counting(TOKENS - 1) });
+    await refuses({ directory: at('other') });
+    const { order } = loader.state();
+    for (const place of [{ window: 100 }, { row: 10 ** 6 }]) {
+      const state = { order, streams: [{ epoch: 1, window: 0, row: 0, drawn: 5, ...place }] };
+      await assert.rejects((await opening()).restore(state), { name: 'UserError', message: /place must be one of the data's/ });
+    }
+    for (const old of [{ epoch: 0, row: 2, drawn: 2 }, {}, null, { order, streams: [{ epoch: 0, window: 0, row: -1, drawn: 0 }] }]) {
+      await assert.rejects(loader.restore(old as unknown as ReturnType<Loader['state']>), {
+        name: 'UserError',
+        message: /earlier version's/,
+      });
+    }
   });
 
   it('says what is wrong with a directory', async () => {
-    await assert.rejects(open({ directory: at('nowhere') }), { name: 'UserError', message: /directory of prepared tokens/ });
-    await assert.rejects(open({ contextLength: 10 ** 6, sampling: 'random' }), { name: 'UserError', message: /at least 1000001 tokens/ });
-    await fs.cp(at('bpe'), at('mixed'), { recursive: true });
-    await fs.writeFile(at('mixed/tokenizer.json'), JSON.stringify(trainTokenizer(texts, { kind: 'bpe', vocabSize: 290 })));
-    await assert.rejects(open({ directory: at('mixed') }), { name: 'UserError', message: /tokenizer.json beside it/ });
+    const fails = (changes: Partial<LoaderOptions>, message: RegExp) => assert.rejects(opening(changes), { name: 'UserError', message });
+    await fails({ directory: at('nowhere') }, /directory of prepared tokens.*ENOENT/);
+    await fails({ contextLength: 10 ** 6, sampling: 'random' }, /at least 1000001 tokens/);
+    await fails({ sampling: 'random', packing: 'segments' }, /packing: concat/);
+    await fs.cp(at('data'), at('mixed'), { recursive: true });
+    await fs.writeFile(at('mixed/tokenizer.json'), JSON.stringify(characters(4000)));
+    await fails({ directory: at('mixed') }, /tokenizer.json beside it/);
+
+    const changed = async (change: (dataset: { train: { shards: unknown[] }; sources?: string[] }) => void) => {
+      const dataset = JSON.parse(await fs.readFile(at('data/dataset.json'), 'utf8'));
+      change(dataset);
+      await fs.cp(at('data'), at('changed'), { recursive: true });
+      await fs.writeFile(at('changed/dataset.json'), JSON.stringify(dataset));
+    };
+    await changed((dataset) => {
+      dataset.train.shards = ['train-00000.arrow'];
+    });
+    await fails({ directory: at('changed') }, /of another version or damaged: at train.shards.0/);
+    await changed((dataset) => {
+      (dataset.train.shards[0] as { batches: unknown[] }).batches.pop();
+    });
+    await fails({ directory: at('changed') }, /train-00000.arrow must hold 2 record batches.*received 3/);
+    await changed((dataset) => {
+      for (const shard of dataset.train.shards as { batches: { tokens: number }[] }[]) shard.batches[0].tokens++;
+    });
+    await assert.rejects(async () => pass(await opening({ directory: at('changed') })), {
+      name: 'UserError',
+      message: /must hold a record batch of 10 documents with \d+ tokens/,
+    });
+    await fs.writeFile(at('changed/dataset.json'), '{"train":');
+    await fails({ directory: at('changed') }, /is not JSON/);
+  });
+
+  it('refuses data with nothing to predict', async () => {
+    const single = Array.from({ length: 30 }, (_, i) => ({ source: 'a', ids: [i], bytes: 3 }));
+    await writePrepared(at('single'), { tokenizer: characters(100), train: single });
+    const loader = await opening({ directory: at('single'), packing: 'segments' });
+    await assert.rejects(loader.next(), { name: 'UserError', message: /at least 2 tokens/ });
+    assert.equal((await (await opening({ directory: at('single') })).next()).supervised > 0, true);
+    await writePrepared(at('one'), { tokenizer: characters(100), train: single.slice(0, 1) });
+    await assert.rejects(opening({ directory: at('one') }), { name: 'UserError', message: /must have at least 2 tokens.*it has 1/ });
   });
 });

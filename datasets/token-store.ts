@@ -1,0 +1,161 @@
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import { loadTokenizer } from '../tokenizer/index.js';
+import { UserError } from '../util/errors.js';
+import { checkColumns, type OpenArrow, openArrow, type RecordBatch } from './arrow.js';
+import { type Dataset, readDataset } from './dataset.js';
+
+/** One record batch of prepared tokens: documents of one source. */
+export interface TokenBatch {
+  ids: Uint16Array | Uint32Array;
+  /** First token of each document, and the end of the last. */
+  offsets: Int32Array;
+  /** UTF-8 bytes of each document that its tokens do not tell (those of unknown words); missing where they tell all. */
+  untold?: Int32Array;
+}
+
+/** What dataset.json says of a record batch. */
+export interface StoredBatch {
+  /** Index into the data's sources. */
+  source: number;
+  documents: number;
+  tokens: number;
+  bytes: number;
+}
+
+/** One part of prepared data, to be read batch by batch. */
+export interface TokenStore {
+  directory: string;
+  part: 'train' | 'eval';
+  dataset: Dataset;
+  /** Record batches in the order of the files. */
+  batches: readonly StoredBatch[];
+  /** Id to fill up rows with. */
+  padding: number;
+  /** UTF-8 bytes of text that each token stands for. */
+  byteLengths: Uint32Array;
+  /** Reads batch `index`; one at a time, in the order asked for. */
+  read(index: number): Promise<TokenBatch>;
+  close(): Promise<void>;
+}
+
+const OPEN_FILES = 8;
+
+/**
+ * Opens a part of prepared data without reading its tokens.
+ * @throws UserError when the files are not what dataset.json says.
+ */
+export async function openTokens(directory: string, part: 'train' | 'eval'): Promise<TokenStore> {
+  const dataset = await readDataset(directory);
+  const tokenizer = loadTokenizer(JSON.parse(await fs.readFile(path.join(directory, 'tokenizer.json'), 'utf8')));
+  const hash = tokenizer.hash();
+  checkTokenizer(path.join(directory, 'dataset.json'), dataset.tokenizer_sha256, hash);
+  const byteLengths = Uint32Array.from({ length: tokenizer.vocabSize }, (_, id) => tokenizer.byteLength(id));
+  const { shards } = dataset[part];
+  const files = new OpenFiles(shards.map(({ file }) => path.join(directory, file)));
+  const places = shards.flatMap(({ batches }, file) => batches.map((batch, index) => ({ batch, file, index })));
+  try {
+    for (const [i, { batches }] of shards.entries()) {
+      const file = await files.get(i);
+      checkTokenizer(files.paths[i], file.schema.metadata.get('tokenizer_sha256'), hash);
+      if (file.batches !== batches.length) throw damaged(files.paths[i], `${batches.length} record batches`, String(file.batches));
+    }
+  } catch (error) {
+    await files.close();
+    throw error;
+  }
+  let turn: Promise<unknown> = Promise.resolve();
+  return {
+    directory,
+    part,
+    dataset,
+    batches: places.map(({ batch }) => batch),
+    padding: Math.max(0, tokenizer.special.pad),
+    byteLengths,
+    read(index) {
+      const { file, index: inFile, batch } = places[index];
+      const reading = turn.then(async () => tokenBatch(files.paths[file], await (await files.get(file)).batch(inFile), batch, byteLengths));
+      turn = reading.catch(() => {}); // whoever asked hears of it
+      return reading;
+    },
+    async close() {
+      await turn;
+      await files.close();
+    },
+  };
+}
+
+/** Files that were used last stay open. */
+class OpenFiles {
+  private readonly open = new Map<number, OpenArrow>();
+  constructor(readonly paths: readonly string[]) {}
+
+  async get(index: number): Promise<OpenArrow> {
+    const file = this.open.get(index) ?? (await openArrow(this.paths[index]));
+    this.open.delete(index);
+    this.open.set(index, file);
+    for (const [oldest, old] of this.open) {
+      if (this.open.size <= OPEN_FILES) break;
+      this.open.delete(oldest);
+      await old.close();
+    }
+    return file;
+  }
+
+  async close(): Promise<void> {
+    for (const file of this.open.values()) await file.close();
+    this.open.clear();
+  }
+}
+
+function tokenBatch(file: string, batch: RecordBatch, said: StoredBatch, byteLengths: Uint32Array): TokenBatch {
+  checkColumns(file, batch, ['ids', 'bytes']);
+  const lists = batch.getChild('ids')!.data[0];
+  const values = lists.children[0]?.values;
+  const bytes = batch.getChild('bytes')!.data[0]?.values;
+  if (!(values instanceof Uint16Array || values instanceof Uint32Array) || !(bytes instanceof Uint32Array)) {
+    throw damaged(file, 'ids that are lists of uint16 or uint32, and bytes that are uint32', String(batch.schema));
+  }
+  const offsets = lists.valueOffsets as Int32Array;
+  const ids = values.subarray(offsets[0], offsets[batch.numRows]);
+  if (batch.numRows !== said.documents || ids.length !== said.tokens) {
+    throw damaged(
+      file,
+      `a record batch of ${said.documents} documents with ${said.tokens} tokens`,
+      `${batch.numRows} with ${ids.length} tokens`,
+    );
+  }
+  const bounds =
+    offsets[0] === 0 ? offsets.subarray(0, batch.numRows + 1) : offsets.slice(0, batch.numRows + 1).map((end) => end - offsets[0]);
+  return { ids, offsets: bounds, untold: untoldBytes(file, ids, bounds, bytes, byteLengths) };
+}
+
+function untoldBytes(
+  file: string,
+  ids: TokenBatch['ids'],
+  offsets: Int32Array,
+  bytes: Uint32Array,
+  byteLengths: Uint32Array,
+): Int32Array | undefined {
+  let untold: Int32Array | undefined;
+  for (let d = 0; d + 1 < offsets.length; d++) {
+    let told = 0;
+    for (let i = offsets[d]; i < offsets[d + 1]; i++) told += byteLengths[ids[i]];
+    if (told === bytes[d]) continue;
+    if (Number.isNaN(told)) throw damaged(file, `ids below the vocabulary of ${byteLengths.length}`, 'others');
+    untold ??= new Int32Array(offsets.length - 1);
+    untold[d] = bytes[d] - told;
+  }
+  return untold;
+}
+
+function checkTokenizer(path: string, made: string | undefined, hash: string): void {
+  if (made === hash) return;
+  throw new UserError(
+    `load data: ${path} must be made with the tokenizer.json beside it (${hash.slice(0, 12)}…); received ${made?.slice(0, 12)}…. Prepare the data again`,
+  );
+}
+
+function damaged(path: string, expected: string, received: string): UserError {
+  return new UserError(`load data: ${path} must hold ${expected}, as dataset.json says; received ${received}. Prepare the data again`);
+}
