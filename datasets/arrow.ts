@@ -1,24 +1,9 @@
-import { createWriteStream } from 'node:fs';
-import fs from 'node:fs/promises';
-import { finished } from 'node:stream/promises';
-import {
-  type AsyncRecordBatchFileReader,
-  Field,
-  List,
-  makeData,
-  RecordBatch,
-  RecordBatchFileWriter,
-  RecordBatchReader,
-  Schema,
-  Struct,
-  type TypeMap,
-  Uint16,
-  Uint32,
-  Utf8,
-} from 'apache-arrow';
+import { Field, List, makeData, RecordBatch, Schema, Struct, Uint16, Uint32, Utf8 } from 'apache-arrow';
 import { UserError } from '../util/errors.js';
 
 export type { RecordBatch } from 'apache-arrow';
+export { type OpenArrow, openArrow, readBatches, readMetadata } from './arrow-read.js';
+export { ArrowFile } from './arrow-write.js';
 
 /** What a table came from and was made with; the file's schema carries it. */
 export type Metadata = ReadonlyMap<string, string>;
@@ -42,8 +27,9 @@ export function tokensSchema(vocabSize: number, metadata: Metadata): Schema {
 
 function textData(values: readonly string[]) {
   const valueOffsets = new Int32Array(values.length + 1);
+  let bytes = Buffer.alloc(0);
   const encoded = values.map((value, i) => {
-    const bytes = Buffer.from(value, 'utf8');
+    if (i === 0 || value !== values[i - 1]) bytes = Buffer.from(value, 'utf8'); // sources come in runs
     valueOffsets[i + 1] = valueOffsets[i] + bytes.length;
     return bytes;
   });
@@ -58,106 +44,40 @@ export function corpusBatch(schema: Schema, texts: readonly string[], sources: r
   return batchOf(schema, texts.length, [textData(texts), textData(sources)]);
 }
 
-export function tokensBatch(schema: Schema, ids: readonly number[][], bytes: readonly number[], sources: readonly string[]): RecordBatch {
+/**
+ * A batch of a corpus from UTF-8 as Arrow holds it. `bytes` are taken as they are, without a copy.
+ * @param offsets text i is `bytes[offsets[i] … offsets[i + 1])`.
+ */
+export function corpusBatchOf(schema: Schema, bytes: Uint8Array, offsets: Int32Array, sources: readonly string[]): RecordBatch {
+  const texts = makeData({ type: text, length: sources.length, nullCount: 0, valueOffsets: offsets, data: bytes });
+  return batchOf(schema, sources.length, [texts, textData(sources)]);
+}
+
+/** Documents of one source, as tokens. */
+export interface TokenRows {
+  /** The tokens of all documents, one after another, in some pieces. */
+  ids: readonly (Uint16Array | Uint32Array)[];
+  /** Document i has the tokens `offsets[i] … offsets[i + 1]`. */
+  offsets: Int32Array;
+  bytes: Uint32Array;
+  source: string;
+}
+
+export function tokensBatch(schema: Schema, { ids, offsets, bytes, source }: TokenRows): RecordBatch {
   const type = schema.fields[0].type as List<Uint16 | Uint32>;
-  const valueOffsets = new Int32Array(ids.length + 1);
-  for (let i = 0; i < ids.length; i++) valueOffsets[i + 1] = valueOffsets[i] + ids[i].length;
-  const values = new (type.valueType instanceof Uint16 ? Uint16Array : Uint32Array)(valueOffsets[ids.length]);
-  for (let i = 0; i < ids.length; i++) values.set(ids[i], valueOffsets[i]);
+  const length = bytes.length;
+  const values = new (type.valueType instanceof Uint16 ? Uint16Array : Uint32Array)(offsets[length]);
+  let at = 0;
+  for (const piece of ids) {
+    values.set(piece, at);
+    at += piece.length;
+  }
   const child = makeData({ type: type.valueType as Uint16, length: values.length, nullCount: 0, data: values as Uint16Array });
-  const lengths = makeData({ type: new Uint32(), length: bytes.length, nullCount: 0, data: Uint32Array.from(bytes) });
-  return batchOf(schema, ids.length, [
-    makeData({ type: type as List<Uint16>, length: ids.length, nullCount: 0, valueOffsets, child }),
-    lengths,
-    textData(sources),
+  return batchOf(schema, length, [
+    makeData({ type: type as List<Uint16>, length, nullCount: 0, valueOffsets: offsets, child }),
+    makeData({ type: new Uint32(), length, nullCount: 0, data: bytes }),
+    textData(new Array<string>(length).fill(source)),
   ]);
-}
-
-/** Writes an Arrow IPC file record batch by record batch. */
-export class ArrowFile {
-  private readonly writer = new RecordBatchFileWriter();
-  private readonly written: Promise<void>;
-
-  constructor(
-    path: string,
-    readonly schema: Schema,
-  ) {
-    const file = createWriteStream(path);
-    this.written = finished(file);
-    this.written.catch(() => {}); // reported by `close`
-    this.writer.reset(file as NodeJS.WritableStream, schema);
-  }
-
-  /** Waits a turn, so that what is written leaves memory and signals arrive. */
-  async write(batch: RecordBatch): Promise<void> {
-    this.writer.write(batch);
-    await new Promise(setImmediate);
-  }
-
-  async close(): Promise<void> {
-    this.writer.finish();
-    this.writer.close();
-    await this.written;
-  }
-}
-
-/** An Arrow IPC file whose record batches can be read in any order. One `batch` at a time: they share the place in the file. */
-export interface OpenArrow {
-  schema: Schema;
-  /** Number of record batches. */
-  batches: number;
-  batch(index: number): Promise<RecordBatch>;
-  close(): Promise<void>;
-}
-
-/** @throws UserError when there is no Arrow IPC file at `path`. */
-export async function openArrow(path: string): Promise<OpenArrow> {
-  const { reader, close } = await open(path);
-  return {
-    schema: reader.schema,
-    batches: reader.numRecordBatches,
-    batch: async (index) => (await reader.readRecordBatch(index))!,
-    close,
-  };
-}
-
-/** Record batches of an Arrow IPC file, one in memory at a time. */
-export async function* readBatches(path: string): AsyncGenerator<RecordBatch> {
-  const file = await openArrow(path);
-  try {
-    for (let i = 0; i < file.batches; i++) yield await file.batch(i);
-  } finally {
-    await file.close();
-  }
-}
-
-export async function readMetadata(path: string): Promise<Metadata> {
-  const file = await openArrow(path);
-  await file.close();
-  return file.schema.metadata;
-}
-
-async function open(path: string): Promise<{ reader: AsyncRecordBatchFileReader<TypeMap>; close: () => Promise<void> }> {
-  const file = await fs.open(path).catch((cause) => {
-    throw new UserError(
-      `read data: ${path} must be an Arrow file; it cannot be opened (${cause.code}). Make one with fourfold data import`,
-      1,
-      { cause },
-    );
-  });
-  try {
-    const reader = (await (await RecordBatchReader.from(file)).open()) as AsyncRecordBatchFileReader<TypeMap>;
-    if (!reader.isFile()) throw new Error('it is a stream');
-    return { reader, close: () => file.close() };
-  } catch (cause) {
-    await file.close();
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new UserError(
-      `read data: ${path} must be an Arrow IPC file; reading it failed (${reason}). Make one with fourfold data import`,
-      1,
-      { cause },
-    );
-  }
 }
 
 /** Requires columns of a table; says which are there. */

@@ -20,3 +20,28 @@ export class ShapeError extends Error {
     super(`${op}: ${rule}; received [${received.join(', ')}]`);
   }
 }
+
+const WRITING: Record<string, [rule: string, wayOut: string]> = {
+  ENOSPC: ['there is no space left on its disk', 'Free some, or write elsewhere'],
+  EDQUOT: ['the space allowed to you on its disk is used up', 'Free some, or write elsewhere'],
+  EACCES: ['it is not permitted', 'See to the permissions of its folder, or write elsewhere'],
+  EPERM: ['it is not permitted', 'See to the permissions of its folder, or write elsewhere'],
+  EROFS: ['its disk is read-only', 'Write elsewhere'],
+  EISDIR: ['it is a directory', 'Name a file in it'],
+  ENOTDIR: ['what should be its folder is a file', 'Write elsewhere'],
+  EEXIST: ['what should be its folder is a file', 'Write elsewhere'],
+  ENOENT: ['its folder has been removed', 'Write elsewhere'],
+  ENAMETOOLONG: ['its name is too long', 'Choose a shorter one'],
+  EFBIG: ['its disk holds no file as large as that', 'Write elsewhere'],
+  EMFILE: ['too many files are open', 'Raise the limit (ulimit -n)'],
+  EIO: ['the disk failed', 'Write elsewhere'],
+};
+
+/** A system error in writing `path`, in words that help; another error as it is. Temporary names are shown as what they stand for. */
+export function writeError(path: string, error: unknown): unknown {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (!Object.hasOwn(WRITING, code)) return error;
+  const [rule, wayOut] = WRITING[code];
+  const meant = path.replace(/(^|[/\\])\.([^/\\]+)\.tmp-\d+(?=[/\\]|$)/g, '$1$2');
+  return new UserError(`write ${meant}: ${rule} (${code}). ${wayOut}`, 1, { cause: error });
+}
