@@ -9,15 +9,20 @@ export const CHAT_TEMPLATE =
   "{{ '<|bos|>' }}{% for message in messages %}{{ '<|' + message['role'] + '|>' + message['content'] + '<|eos|>' }}{% endfor %}" +
   "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}";
 
-/** The contents of tokenizer_config.json; without special tokens there is no chat template. */
+/** The contents of tokenizer_config.json; without special tokens there is no chat template. Another's is what was read, but for the length. */
 export function tokenizerConfig(tokenizer: Tokenizer, contextLength: number): object {
-  const [bos, eos, pad] = SPECIAL_TOKENS;
-  const special = tokenizer.special.bos < 0 ? {} : { bos_token: bos, eos_token: eos, pad_token: pad, chat_template: CHAT_TEMPLATE };
+  if (tokenizer.config !== undefined) return { ...tokenizer.config, model_max_length: contextLength };
+  const token = (name: string, id: number) => (id < 0 ? {} : { [`${name}_token`]: tokenizer.tokenOf(id) });
+  const { bos, eos, pad } = tokenizer.special;
+  const isOurs = SPECIAL_TOKENS.every((special, id) => tokenizer.tokenOf(id) === special);
   return {
     tokenizer_class: 'PreTrainedTokenizerFast',
     model_max_length: contextLength,
     clean_up_tokenization_spaces: false,
-    ...special,
+    ...token('bos', bos),
+    ...token('eos', eos),
+    ...token('pad', pad),
+    ...(isOurs ? { chat_template: CHAT_TEMPLATE } : {}),
     ...(tokenizer.kind === 'word' ? { unk_token: UNKNOWN_WORD } : {}),
   };
 }

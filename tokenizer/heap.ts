@@ -16,6 +16,11 @@ export class Heap<T> {
     items[i] = item;
   }
 
+  /** What `pop` would give. */
+  peek(): T | undefined {
+    return this.items[0];
+  }
+
   pop(): T | undefined {
     const { items, before } = this;
     const top = items[0];

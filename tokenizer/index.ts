@@ -1,5 +1,7 @@
 export { CHAT_TEMPLATE, tokenizerConfig } from './chat-template.js';
+export { IdList } from './id-list.js';
 export { loadTokenizer, readTokenizer } from './load.js';
 export { SPECIAL_TOKENS } from './special-tokens.js';
-export type { DecodeOptions, StreamingDecoder, Tokenizer } from './tokenizer.js';
-export { TokenizerTrainer, type TrainOptions, trainTokenizer } from './train.js';
+export { type TextBatch, textBatches } from './text-batch.js';
+export type { DecodeOptions, EncodeOptions, SpecialIds, StreamingDecoder, Tokenizer } from './tokenizer.js';
+export { TokenizerTrainer, type TrainOptions, type TrainProgress, trainTokenizer, trainTokenizerInWorkers } from './train.js';

@@ -1,89 +1,46 @@
 import { readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { UserError } from '../util/errors.js';
-import { BytePairTokenizer } from './byte-pair.js';
-import { BYTE_CHARACTERS } from './bytes.js';
-import { LLAMA3_PATTERN } from './scan.js';
+import { equalIgnoringOrder, expectField, type Fields, fieldsOf, isFields, unreadable } from './format.js';
+import { readBytePair, tokensById } from './read-byte-pair.js';
 import { SPECIAL_TOKENS } from './special-tokens.js';
 import { CHARACTER_PATTERN, WORD_PATTERN } from './split.js';
 import type { Tokenizer } from './tokenizer.js';
 import { VocabularyTokenizer } from './vocabulary.js';
 
-/** Reads the parsed contents of a tokenizer.json that `toJSON` wrote. Another's is an error that says what in it is unknown. */
-export function loadTokenizer(tokenizerJson: object): Tokenizer {
-  const json = tokenizerJson as TokenizerJson;
-  const tokens = tokensById(json.model?.vocab);
-  const special = (json.added_tokens ?? []).map((token) => token.content);
-  const expected: readonly string[] = special.length === 0 ? [] : SPECIAL_TOKENS;
-  if (special.join() !== expected.join() || expected.some((token, id) => tokens[id] !== token)) {
-    throw unreadable(
-      `the special tokens ${SPECIAL_TOKENS[0]} … ${SPECIAL_TOKENS.at(-1)} with the ids 0 to 15`,
-      special.slice(0, 4).join(' ') || 'none',
-    );
+/**
+ * Reads the parsed contents of a tokenizer.json: fourfold's own, or byte-level BPE as Llama 3, GPT-2 and Qwen 2.5 have it. Ids are those of
+ * Python `tokenizers`.
+ * @param config the parsed tokenizer_config.json beside another's, which names its bos, eos and pad; without it they go by well-known names.
+ * @throws UserError that names what is unknown or wrong in it.
+ */
+export function loadTokenizer(tokenizerJson: object, config?: object): Tokenizer {
+  const json = fieldsOf(tokenizerJson, 'its contents');
+  const model = fieldsOf(json['model'], 'model');
+  expectField(json, 'version', '', ['1.0', null]);
+  if (model['type'] === 'WordLevel') return readVocabulary(json, model);
+  if (model['type'] !== 'BPE') throw unreadable('a model of type BPE or WordLevel', model['type'] ?? null);
+  return readBytePair(json, model, config);
+}
+
+/** A `char` or `word` tokenizer of ours. */
+function readVocabulary(json: Fields, model: Fields): Tokenizer {
+  const tokens = tokensById(model['vocab']);
+  const split = isFields(json['pre_tokenizer']) ? json['pre_tokenizer'] : {};
+  const pattern = isFields(split['pattern']) ? split['pattern']['Regex'] : undefined;
+  const kind = pattern === CHARACTER_PATTERN ? 'char' : pattern === WORD_PATTERN ? 'word' : undefined;
+  if (kind === undefined)
+    throw unreadable("for a model of type WordLevel one of fourfold's own split patterns", pattern ?? json['pre_tokenizer'] ?? null);
+  const hasSpecial = tokens[0] === SPECIAL_TOKENS[0];
+  if (hasSpecial && SPECIAL_TOKENS.some((token, id) => tokens[id] !== token)) {
+    throw unreadable(`the special tokens ${SPECIAL_TOKENS[0]} … ${SPECIAL_TOKENS.at(-1)} with the ids 0 to 15`, tokens.slice(0, 16));
   }
-  const patterns = (json.pre_tokenizer?.pretokenizers ?? [json.pre_tokenizer ?? {}]).flatMap((step) => step.pattern?.Regex ?? []);
-  const tokenizer = build(json, tokens, patterns[0]);
-  if (!equalIgnoringOrder(json, tokenizer.toJSON())) {
-    throw unreadable('no settings beside those that fourfold writes', 'other ones (normalizer, post_processor, decoder or model options)');
-  }
-  return tokenizer;
+  const tokenizer = new VocabularyTokenizer(kind, tokens);
+  if (equalIgnoringOrder(json, tokenizer.toJSON())) return tokenizer;
+  throw unreadable('for a model of type WordLevel no settings beside those that fourfold writes', 'other ones');
 }
 
-interface TokenizerJson {
-  added_tokens?: { content: string }[];
-  pre_tokenizer?: Step & { pretokenizers?: Step[] };
-  model?: { type?: string; vocab?: Record<string, number>; merges?: ([string, string] | string)[] };
-}
-
-interface Step {
-  pattern?: { Regex?: string };
-}
-
-function build(json: TokenizerJson, tokens: string[], pattern: string | undefined): Tokenizer {
-  const type = json.model?.type;
-  if (type === 'WordLevel' && pattern === CHARACTER_PATTERN) return new VocabularyTokenizer('char', tokens);
-  if (type === 'WordLevel' && pattern === WORD_PATTERN) return new VocabularyTokenizer('word', tokens);
-  if (type !== 'BPE') throw unreadable('a model of type BPE or WordLevel', String(type));
-  if (pattern !== LLAMA3_PATTERN) throw unreadable("Llama 3's split pattern", pattern ?? 'no split pattern');
-  const ids = new Map(tokens.map((token, id) => [token, id]));
-  const missing = BYTE_CHARACTERS.findIndex((character) => !ids.has(character));
-  if (missing >= 0) throw unreadable('a token for each of the 256 bytes', `none for byte ${missing}`);
-  const merges = (json.model?.merges ?? []).map((merge): [number, number] => {
-    const [left, right] = typeof merge === 'string' ? merge.split(' ') : merge;
-    const pair = [ids.get(left), ids.get(right)] as const;
-    if (pair[0] === undefined || pair[1] === undefined || !ids.has(left + right)) {
-      throw unreadable('merges whose parts and result are in the vocabulary', JSON.stringify(merge));
-    }
-    return [pair[0], pair[1]];
-  });
-  return new BytePairTokenizer(tokens, merges);
-}
-
-function tokensById(vocab: Record<string, number> | undefined): string[] {
-  const tokens: string[] = [];
-  for (const [token, id] of Object.entries(vocab ?? {})) tokens[id] = token;
-  const size = Object.keys(vocab ?? {}).length;
-  if (size === 0 || tokens.length !== size || tokens.includes(undefined as never)) {
-    throw unreadable('a model vocabulary with the ids 0, 1, 2 … once each', `${size} tokens`);
-  }
-  return tokens;
-}
-
-/** Deep equality, where keys may come in any order and merges may be written as one string. */
-function equalIgnoringOrder(a: unknown, b: unknown): boolean {
-  if (typeof a === 'string' && Array.isArray(b)) return a === b.join(' ');
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b;
-  const keys = Object.keys(a);
-  return keys.length === Object.keys(b).length && keys.every((key) => equalIgnoringOrder(a[key as never], b[key as never]));
-}
-
-function unreadable(rule: string, received: string): UserError {
-  return new UserError(
-    `load tokenizer: tokenizer.json must have ${rule}; received ${received}. Use the tokenizer.json of a fourfold checkpoint, or train a tokenizer`,
-  );
-}
-
-/** Reads a tokenizer.json, or the one in a folder (a checkpoint, prepared data). */
+/** Reads a tokenizer.json, or the one in a folder (a checkpoint, prepared data); another's with the tokenizer_config.json beside it. */
 export async function readTokenizer(path: string): Promise<Tokenizer> {
   const isFolder = (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
   const file = isFolder ? join(path, 'tokenizer.json') : path;
@@ -94,13 +51,19 @@ export async function readTokenizer(path: string): Promise<Tokenizer> {
       { cause },
     );
   });
+  const configFile = join(dirname(file), 'tokenizer_config.json');
+  const config = await readFile(configFile, 'utf8').catch(() => undefined);
+  return loadTokenizer(parsed(file, contents), config === undefined ? undefined : parsed(configFile, config));
+}
+
+function parsed(file: string, contents: string): object {
   let json: unknown;
   try {
     json = JSON.parse(contents);
   } catch (cause) {
-    throw new UserError(`load tokenizer: ${file} must be JSON; ${(cause as Error).message}`, 1, { cause });
+    throw new UserError(`load tokenizer: ${file} must be JSON; ${(cause as Error).message}. Write or copy the file again`, 1, { cause });
   }
-  if (typeof json !== 'object' || json === null)
-    throw new UserError(`load tokenizer: ${file} must be a JSON object; received ${contents.slice(0, 40)}`);
-  return loadTokenizer(json);
+  if (!isFields(json))
+    throw new UserError(`load tokenizer: ${file} must be a JSON object; received ${contents.slice(0, 40)}. Write or copy it again`);
+  return json;
 }

@@ -1,3 +1,5 @@
+import type { AddedToken } from './added-tokens.js';
+
 /** The special tokens in the order of their ids. Fixed: every tokenizer hash depends on them. */
 export const SPECIAL_TOKENS: readonly string[] = [
   '<|bos|>',
@@ -23,7 +25,7 @@ export function splitAtSpecialTokens(text: string): string[] {
 }
 
 /** The `added_tokens` list of tokenizer.json. */
-export function addedTokens(): object[] {
+export function addedTokens(): AddedToken[] {
   return SPECIAL_TOKENS.map((content, id) => ({
     id,
     content,

@@ -93,5 +93,5 @@ export const splitCharacters: Splitter = (text, visit) => {
 
 /** Text with each lone surrogate, which no encoding can hold, replaced by U+FFFD. */
 export function wellFormed(text: string): string {
-  return text.replace(/\p{Cs}/gu, '\ufffd');
+  return /[\ud800-\udfff]/.test(text) ? text.replace(/\p{Cs}/gu, '\ufffd') : text;
 }

@@ -70,3 +70,37 @@ export const MARKS = ranges(
 
 /** White_Space, which is what `\s` means outside JavaScript (with U+0085, without U+FEFF). */
 export const SPACES = ranges('9 4 j 0 2t 0 r 0 4bk 0 1vk a u 1 6 0 1c 0 335 0');
+
+/** What `\w` has beside letters and marks: decimal digits, numbers that are letters, connecting punctuation, joiners. */
+export const WORD_CHARACTERS = ranges(
+  '1c 9 12 0 16p 9 3r 9 5j 9 bh 9 3b 9 3b 9 3b 9 3b 9 3b 9 3b 9 3b 9 3b 9 3b 9 2p 9 3b 9 1z 9 7r 9 1z 9 191 2 6o 9 13 9 8d 9 3l 9 ' +
+    '4n 9 7 9 53 9 2f 9 3r 9 7 9 qb 1 1e 1 k 0 7g y 3 3 mm 1f 272 0 q 8 f 2 nae 9 59 9 dd 9 13 9 5j 9 n 9 2f 9 bb 9 g8q 1 p 2 5d 9 ' +
+    '12 0 e9 1g ct 0 9 0 3r 4 5n 9 1on 9 7 9 m5 9 3l 9 1p 9 41 9 7r 9 9j 9 3b 9 af 9 2v 9 7 j 25 9 br 9 2v 9 if 9 2f 9 6v 9 1z 9 br ' +
+    '9 x3 32 c02 9 1t3 9 2f 9 3r 9 ev 9 iuv 9 251 1d 1tt 9 br 9 dz 9 6w 9 nq 9 1jr p 7 p 7 p 21z 9',
+);
+
+/**
+ * What NFC can change: characters that change, that move among others, or that join the one before; and those that they can join. An engine
+ * knows newer characters, too, which are to stay as they are.
+ */
+export const NFC_ACTIVE = ranges(
+  'lc 26 2 v 5 0 a 0 9 0 70 4 7e 18 2 0 2 1 2 1 2 0 21 a 1d k h 0 2u 6 3 5 3 1 2 3 10 0 v q 4h 8 z 3 2 8 2 2 2 4 18 2 3d d 2 s 1p ' +
+    '0 h 0 4 3 4 7 2l 0 2 0 f 0 a 0 5 1 2 0 2c 0 3 0 6 0 h 0 c 2 3 0 2m 0 h 0 33 0 2 0 f 0 9 1 5 1 2p 0 f 0 a 0 3a 0 8 1 2u 0 6 0 b ' +
+    '0 8 1 2w 0 f 0 a 0 37 0 5 0 g 0 2h 2 e 3 31 1 f 3 25 1 s 0 2 0 2 0 a 0 a 0 5 0 5 0 5 0 d 0 8 5 2 0 2 3 3 4 2 1 c 0 a 0 5 0 5 0 ' +
+    '5 0 d 0 d 0 2w 0 9 0 2 1 2b 0 5w k 1f q bf 2 qd 0 w 0 4e 0 b 0 5o 0 40 2 64 1 20 0 l 7 3 0 1d d 3b 1 f 0 13 8 1j 1 1n 0 c 1 1w ' +
+    '0 49 2 2 c 2 6 5 0 7 0 4 1 5j 1h 6 4 aa 0 2 0 2 0 2 0 2 0 2 0 2 0 1q 0 3 0 b 0 2 0 8 0 8 0 8 0 8 0 3 1 a 0 2 0 2 0 3 1 5r c 5 0 ' +
+    '4 b 1i 0 4 1 e6 1 1iq 0 er 2 3y 0 2p v ff 5 2y 1 n9x 0 5 9 x 1 29 1 7p 0 5a 0 s h 1m 2 12 0 2o 0 d 0 6o 0 2 2 3 1 6 1 2 0 1h 0 ' +
+    '6v 0 f83 7h 3 0 2 0 3 9 2 0 2 0 3 1 4 1v 3 2x 1w 2 b c 2 4 2 0 2 1 2 1 2 8 k2 f r2 0 6b 0 46 4 1ar 0 2 0 15 2 5 0 4m 1 128 0 1l ' +
+    '0 1m 1 1y 2 11 0 c 1 1r 0 25 0 a 0 2z 1 4z 1 2a 0 2 0 f 0 a 0 f 6 4 4 5q 0 4 0 2y 0 a 0 3 0 5 1 6k 0 g 1 3j 0 3b 1 38 0 104 0 ' +
+    'fjl 4 1o 6 g2w 0 43k b 4 5 9 7 3 6 v 3 e 5 3m 2 2po 6 2 g 3 6 2 1 2 4 1pi 6 32 6 1hh2 f1',
+);
+
+export const NFC_FIRST = ranges(
+  '1o 2 3 f 2 8 7 f 2 8 1a 0 q 0 2 3 3 0 5 0 5 2 2 0 4 0 6 0 2 3 3 0 5 0 5 2 2 0 4 0 6 1 f 1 1l 1 d 1 5 1 7 3 k 0 x 1 e 1 7 0 1f 1 ' +
+    '1n 3 5 1 2r 0 73 0 4 0 2 0 2 0 6 0 2 0 4 0 4 0 3 0 2 0 3 0 4 0 2 0 2 0 6 0 2 0 4 0 4 2 3 0 4 0 1g 0 a 0 3 0 2 3 2 0 4 0 5 0 4 0 ' +
+    '4 0 2 0 3 0 3 0 2 3 2 0 4 0 5 0 4 0 4 0 2 0 9 0 u 1 2r 1 f 1 8u 0 x 0 2 0 3b 0 h 0 3 0 gj 0 8 0 3 0 44 0 ao 0 23 0 1g 1 3j 0 3d ' +
+    '0 7 0 4 0 3g 1 42 0 3 0 g9 0 63 i 1yr 0 2 0 2 0 2 0 2 0 4 0 15 0 2 0 2 1 3 0 l0 1 z 1 7 1 1p 1 n 1 j 1 1f h 7 1 7 h 7 1 7 1 7 1 ' +
+    '7 1 8 0 7 g 4 0 8 0 1m 0 9 0 7 0 1c 0 8 0 b6 0 2 0 2 0 1o 0 2 0 2 0 1b 0 5 0 3 0 o 0 2 0 n 0 7 0 2 0 3 0 5 0 k 0 3 1 d 1 3 1 3 ' +
+    '3 5 1 3 1 a 1 g 0 6 1 2 0 7 3 2oh 0 5 0 2 0 2 0 2 0 2 0 2 0 2 0 2 0 2 0 2 0 2 0 2 0 3 0 2 0 2 0 7 0 3 0 3 0 3 0 3 0 y 0 9 0 5 0 ' +
+    '2 0 2 0 2 0 2 0 2 0 2 0 2 0 2 0 2 0 2 0 2 0 3 0 2 0 2 0 7 0 3 0 3 0 3 0 3 0 k 3 b 0 oar 8mb b92 0 2 0 a 0 3w 1 et 0 aa 0 73 1',
+);

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { UserError } from '../util/errors.js';
+import type { IdList } from './id-list.js';
 import { addedTokens, SPECIAL_TOKENS, splitAtSpecialTokens, UNKNOWN_WORD } from './special-tokens.js';
 import { CHARACTER_PATTERN, splitCharacters, splitWords, WORD_PATTERN, wellFormed } from './split.js';
-import type { DecodeOptions, StreamingDecoder, Tokenizer } from './tokenizer.js';
+import type { DecodeOptions, EncodeOptions, SpecialIds, StreamingDecoder, Tokenizer } from './tokenizer.js';
 
 const REPLACEMENT = '\ufffd';
 
@@ -12,7 +13,7 @@ const REPLACEMENT = '\ufffd';
  */
 export class VocabularyTokenizer implements Tokenizer {
   readonly vocabSize: number;
-  readonly special: { bos: number; eos: number; pad: number };
+  readonly special: SpecialIds;
   private readonly ids: Map<string, number>;
   private readonly unknown: number | undefined;
   private readonly specialCount: number;
@@ -30,7 +31,7 @@ export class VocabularyTokenizer implements Tokenizer {
     this.unknown = this.ids.get(kind === 'char' ? REPLACEMENT : UNKNOWN_WORD);
   }
 
-  encode(text: string, options: { allowSpecial?: boolean } = {}): number[] {
+  encode(text: string, options: EncodeOptions = {}): number[] {
     const out: number[] = [];
     const append = (piece: string) => {
       out.push(this.ids.get(piece) ?? this.unknown ?? this.reject(piece));
@@ -42,6 +43,10 @@ export class VocabularyTokenizer implements Tokenizer {
       else split(wellFormed(piece), append);
     });
     return out;
+  }
+
+  encodeUtf8(text: Uint8Array, out: IdList, options?: EncodeOptions): void {
+    for (const id of this.encode(Buffer.from(text.buffer, text.byteOffset, text.length).toString('utf8'), options)) out.push(id);
   }
 
   private reject(character: string): never {
