@@ -4,8 +4,8 @@ import type { PretrainConfig } from '../configs/schema.js';
 import { readTokenizer, type Tokenizer } from '../tokenizer/index.js';
 import { exists } from '../util/files.js';
 import { corpusFrom } from './corpus.js';
-import { trainTokenizerOn } from './documents.js';
 import { prepare } from './prepare.js';
+import { trainTokenizerOn } from './train-tokenizer.js';
 
 export interface TrainingText {
   tokenizer: Tokenizer;
@@ -41,7 +41,7 @@ export async function prepareTraining(
   const tokenizer =
     'path' in source
       ? await readTokenizer(source.path)
-      : await trainTokenizerOn(corpus, split, { kind: source.kind, vocabSize: source.vocab_size, specialTokens: source.special_tokens });
+      : await trainTokenizerOn([corpus], split, { kind: source.kind, vocabSize: source.vocab_size, specialTokens: source.special_tokens });
   await prepare({ corpus, tokenizer, output: directory, seed, ...split });
   if (imported) await fs.rm(corpus);
   return { tokenizer, tokens: directory };

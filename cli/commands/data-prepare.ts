@@ -54,8 +54,8 @@ async function tokenizerFor(corpus: string, options: PrepareFlags) {
     const { readTokenizer } = await import('../../tokenizer/index.js');
     return readTokenizer(options.tokenizer);
   }
-  const { trainTokenizerOn } = await import('../../datasets/documents.js');
-  return trainTokenizerOn(corpus, { split, evalFraction }, { kind, vocabSize, minFrequency, specialTokens });
+  const { trainTokenizerOn } = await import('../../datasets/train-tokenizer.js');
+  return trainTokenizerOn([corpus], { split, evalFraction }, { kind, vocabSize, minFrequency, specialTokens });
 }
 
 const count = (n: number) => n.toLocaleString('en');

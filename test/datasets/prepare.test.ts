@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs/promises';
 import fc from 'fast-check';
 import { readBatches, readMetadata } from '../../datasets/arrow.js';
-import { documents, isHeldOut, trainTokenizerOn } from '../../datasets/documents.js';
+import { documents, isHeldOut } from '../../datasets/documents.js';
 import { importText } from '../../datasets/import.js';
 import { prepare } from '../../datasets/prepare.js';
+import { trainTokenizerOn } from '../../datasets/train-tokenizer.js';
 import { loadTokenizer, trainTokenizer } from '../../tokenizer/index.js';
 import { temporaryFolder } from './temporary.js';
 
@@ -118,8 +119,8 @@ describe('preparing data', () => {
   it('trains a tokenizer on the training part alone, a char one on all characters', async () => {
     const corpus = await corpusOf(`${'a'.repeat(90)}${'zzzzzzzzzz'}`, 'file');
     const split = { split: 'tail', evalFraction: 0.1 } as const;
-    assert.equal((await trainTokenizerOn(corpus, split, { kind: 'bpe', vocabSize: 400 })).idOf('zz'), undefined);
-    assert.equal((await trainTokenizerOn(corpus, split, { kind: 'char', specialTokens: false })).vocabSize, 2);
+    assert.equal((await trainTokenizerOn([corpus], split, { kind: 'bpe', vocabSize: 400 })).idOf('zz'), undefined);
+    assert.equal((await trainTokenizerOn([corpus], split, { kind: 'char', specialTokens: false })).vocabSize, 2);
   });
 
   it('does not replace a folder of something else, nor leave half of one', async () => {
