@@ -105,10 +105,10 @@ async function openStreams(store: TokenStore, used: readonly (number | undefined
   const { contextLength, seed, sampling, packing, windowTokens = WINDOW_TOKENS } = options;
   const cache = new BatchCache(store, options.cacheBytes ?? CACHE_BYTES);
   const streams: RowStream[] = [];
-  for (const [stream, source] of used.entries()) {
+  for (const source of used) {
     const all = store.batches.map((_, index) => index);
     const batches = source === undefined ? all : all.filter((index) => store.batches[index].source === source);
-    const rows: RowsOptions = { store, batches, contextLength, seed, stream };
+    const rows: RowsOptions = { store, batches, contextLength, seed, stream: source ?? 0 };
     checkEnough(rows, options, source);
     streams.push(sampling === 'random' ? randomRows({ ...rows, cache }) : await epochRows({ ...rows, packing, windowTokens }));
   }

@@ -51,8 +51,11 @@ export async function writePrepared(directory: string, prepared: Prepared): Prom
       const file = `${name}-${String(shards.length).padStart(5, '0')}.arrow`;
       const arrow = new ArrowFile(path.join(directory, file), schema);
       for (const batch of inShard) {
-        const column = <K extends keyof PreparedDocument>(key: K) => batch.map((document) => document[key]);
-        await arrow.write(tokensBatch(schema, column('ids'), column('bytes'), column('source')));
+        const offsets = new Int32Array(batch.length + 1);
+        for (const [i, document] of batch.entries()) offsets[i + 1] = offsets[i] + document.ids.length;
+        const ids = batch.map((document) => Uint32Array.from(document.ids));
+        const bytes = Uint32Array.from(batch, (document) => document.bytes);
+        await arrow.write(tokensBatch(schema, { ids, offsets, bytes, source: batch[0].source }));
       }
       await arrow.close();
       shards.push({ file, batches: inShard.map((batch) => ({ source: sources.indexOf(batch[0].source), ...sums(batch) })) });
