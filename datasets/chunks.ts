@@ -15,7 +15,7 @@ export interface TextChunk {
   sourceOf: Uint32Array<ArrayBuffer>;
 }
 
-const CHUNK_BYTES = 1 << 20;
+export const CHUNK_BYTES = 1 << 20;
 
 /** A corpus in chunks of about a megabyte, in its order: never more in memory than a record batch. */
 export async function* readChunks(corpus: string, chunkBytes = CHUNK_BYTES): AsyncGenerator<TextChunk> {

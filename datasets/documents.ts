@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type Tokenizer, TokenizerTrainer, type TrainOptions } from '../tokenizer/index.js';
-import { checkColumns, readBatches } from './arrow.js';
+import { readChunks, type TextChunk } from './chunks.js';
 
 export interface SplitOptions {
   /**
@@ -12,70 +11,105 @@ export interface SplitOptions {
   evalFraction: number;
 }
 
+export type PartName = 'train' | 'eval';
+
 export interface CorpusDocument {
   text: string;
   source: string;
-  part: 'train' | 'eval';
+  part: PartName;
+}
+
+/** A chunk of a corpus that knows where it lies. */
+export interface PlacedChunk extends TextChunk {
+  /** Index of its corpus. */
+  corpus: number;
+  /** `tail`: characters from here on that are for training. */
+  left: number;
+}
+
+/** A document of a chunk, or a part of one: its text is `text[from … to)`. */
+export interface Piece {
+  document: number;
+  from: number;
+  to: number;
+  part: PartName;
 }
 
 const SALT = 'fourfold held out\n'; // one for the project: a text held out once stays held out in every stage
 
-/** Whether the hash of a text puts it into the held-out part. */
-export function isHeldOut(text: string, evalFraction: number): boolean {
+/** Whether the hash of a text (a string, or its UTF-8) puts it into the held-out part. */
+export function isHeldOut(text: string | Uint8Array, evalFraction: number): boolean {
   return createHash('sha256').update(SALT).update(text).digest().readUIntBE(0, 6) < evalFraction * 2 ** 48;
 }
 
-/** Documents of a corpus in their order, each with the part it belongs to. */
-export async function* documents(corpus: string, options: SplitOptions): AsyncGenerator<CorpusDocument> {
-  if (options.split === 'hash') {
-    for await (const { text, source } of readDocuments(corpus)) {
-      yield { text, source, part: isHeldOut(text, options.evalFraction) ? 'eval' : 'train' };
+/** Characters of the training part where the split is `tail`: nanoGPT's int(0.9 · n). */
+export function trainCharacters(characters: number, evalFraction: number): number {
+  return Math.floor(characters * (1 - evalFraction));
+}
+
+/**
+ * The chunks of several corpora, one corpus after another.
+ * @param left `tail`: characters for training in all, see `trainCharacters`.
+ */
+export async function* placedChunks(
+  corpora: readonly string[],
+  options: { split: SplitOptions['split']; left: number; chunkBytes?: number },
+): AsyncGenerator<PlacedChunk> {
+  let { left } = options;
+  for (const [corpus, path] of corpora.entries()) {
+    for await (const chunk of readChunks(path, options.chunkBytes)) {
+      const here = left;
+      if (options.split === 'tail' && left > 0) left = Math.max(0, left - charactersIn(chunk.text));
+      yield { ...chunk, corpus, left: here };
     }
-    return;
-  }
-  let left = Math.floor((await countCharacters(corpus)) * (1 - options.evalFraction)); // of the training part; nanoGPT's int(0.9 · n)
-  for await (const { text, source } of readDocuments(corpus)) {
-    const cut = unitsOf(text, left);
-    left -= charactersOf(text, cut);
-    if (cut > 0) yield { text: text.slice(0, cut), source, part: 'train' };
-    if (cut < text.length) yield { text: text.slice(cut), source, part: 'eval' };
   }
 }
 
-/** Trains a tokenizer on the training part; a `char` one on all text, so that it knows each character of the held-out part, too. */
-export async function trainTokenizerOn(corpus: string, split: SplitOptions, options: TrainOptions): Promise<Tokenizer> {
-  const trainer = new TokenizerTrainer(options);
-  for await (const { text, part } of documents(corpus, split)) if (part === 'train' || options.kind === 'char') trainer.add(text);
-  return trainer.finish();
-}
-
-async function* readDocuments(corpus: string): AsyncGenerator<{ text: string; source: string }> {
-  for await (const batch of readBatches(corpus)) {
-    checkColumns(corpus, batch, ['text', 'source']);
-    const texts = batch.getChild('text')!;
-    const sources = batch.getChild('source')!;
-    for (let i = 0; i < batch.numRows; i++) yield { text: texts.get(i), source: sources.get(i) };
+/** Documents of a chunk in their order, each with the part it belongs to. */
+export function* pieces(chunk: PlacedChunk, { split, evalFraction }: SplitOptions): Generator<Piece> {
+  const { text, offsets } = chunk;
+  let { left } = chunk;
+  for (let document = 0; document + 1 < offsets.length; document++) {
+    const [from, to] = [offsets[document], offsets[document + 1]];
+    if (split === 'hash') {
+      yield { document, from, to, part: isHeldOut(text.subarray(from, to), evalFraction) ? 'eval' : 'train' };
+      continue;
+    }
+    const characters = left > 0 ? charactersIn(text, from, to) : 0;
+    const cut = left <= 0 ? from : characters <= left ? to : endOfCharacters(text, from, left);
+    left -= Math.min(left, characters);
+    if (cut > from) yield { document, from, to: cut, part: 'train' };
+    if (cut < to) yield { document, from: cut, to, part: 'eval' };
   }
 }
 
-async function countCharacters(corpus: string): Promise<number> {
+/** Characters (code points) of UTF-8: the bytes that do not continue one. */
+export function charactersIn(text: Uint8Array, from = 0, to = text.length): number {
+  let characters = 0;
+  for (let i = from; i < to; i++) if ((text[i] & 0xc0) !== 0x80) characters++;
+  return characters;
+}
+
+/** Place at which `count` characters from `from` on end. There must be more than `count`. */
+function endOfCharacters(text: Uint8Array, from: number, count: number): number {
+  let i = from;
+  for (let seen = -1; ; i++) if ((text[i] & 0xc0) !== 0x80 && ++seen === count) return i;
+}
+
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
+
+/** Documents of corpora in their order, each with the part it belongs to. */
+export async function* documents(corpora: readonly string[], options: SplitOptions): AsyncGenerator<CorpusDocument> {
+  const left = options.split === 'tail' ? trainCharacters(await countCharacters(corpora), options.evalFraction) : 0;
+  for await (const chunk of placedChunks(corpora, { split: options.split, left })) {
+    for (const { document, from, to, part } of pieces(chunk, options)) {
+      yield { text: utf8.decode(chunk.text.subarray(from, to)), source: chunk.sources[chunk.sourceOf[document]], part };
+    }
+  }
+}
+
+async function countCharacters(corpora: readonly string[]): Promise<number> {
   let total = 0;
-  for await (const { text } of readDocuments(corpus)) total += charactersOf(text, text.length);
+  for (const corpus of corpora) for await (const { text } of readChunks(corpus)) total += charactersIn(text);
   return total;
-}
-
-const isHighSurrogate = (unit: number) => unit >= 0xd800 && unit < 0xdc00;
-
-/** Characters (code points) in the first `units` UTF-16 units. */
-function charactersOf(text: string, units: number): number {
-  let pairs = 0;
-  for (let i = 0; i < units; i++) if (isHighSurrogate(text.charCodeAt(i))) pairs++;
-  return units - pairs;
-}
-
-/** UTF-16 units of the first `characters` characters, or of all where there are fewer. */
-function unitsOf(text: string, characters: number): number {
-  let units = 0;
-  for (let n = 0; n < characters && units < text.length; n++) units += isHighSurrogate(text.charCodeAt(units)) ? 2 : 1;
-  return units;
 }

@@ -1,155 +1,232 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import type { Tokenizer } from '../tokenizer/index.js';
+import type { Tokenizer, TrainOptions } from '../tokenizer/index.js';
 import { UserError } from '../util/errors.js';
-import { atomicDirectory, exists } from '../util/files.js';
-import { ArrowFile, readMetadata, tokensBatch, tokensSchema } from './arrow.js';
-import { documents, type SplitOptions } from './documents.js';
+import { errorCode, exists } from '../util/files.js';
+import { besides, defaultThreads, mapInWorkers } from '../util/workers.js';
+import { tokensSchema } from './arrow.js';
+import { CHUNK_BYTES } from './chunks.js';
+import type { Dataset } from './dataset.js';
+import { type PlacedChunk, placedChunks, type SplitOptions, trainCharacters } from './documents.js';
+import type { EncodedChunk, EncodeSetup } from './encode-worker.js';
+import { type Mixture, mixtureWeights } from './mixture.js';
+import { Preparation, type Progress } from './preparation.js';
+import { UnitWriter } from './shards.js';
+import { type Survey, surveyCorpora } from './survey.js';
+import { trainTokenizerOn } from './train-tokenizer.js';
 
 export interface PrepareOptions extends SplitOptions {
-  /** A corpus, as the importers write it. */
-  corpus: string;
-  tokenizer: Tokenizer;
-  /** Directory to write; an earlier one of this kind is replaced. */
+  /** As the importers write them; one after another. */
+  corpora: readonly string[];
+  /** A tokenizer, or how to train one on the training part. */
+  tokenizer: Tokenizer | TrainOptions;
+  /** Directory to write. */
   output: string;
   /** Of the run that this is for, written down with the data. */
   seed: number;
   /** Read text that spells a special token as that token. */
   allowSpecial?: boolean;
-  /** A new shard is begun after so many tokens. */
+  /** Weight of each source in training, written down with the data. */
+  mixture?: Mixture;
+  /** The bytes written are the same for any number. */
+  threads?: number;
+  /** A new shard of each part is begun after so many tokens; work that is stopped goes on from there. */
   shardTokens?: number;
+  /** Replace earlier prepared data; it stays until the new is complete. */
+  overwrite?: boolean;
+  /** Stops the work after the shard that is being written. */
+  signal?: AbortSignal;
+  onProgress?: (progress: PrepareProgress) => void;
+  /** What a person should hear. */
+  say?: (text: string) => void;
 }
 
-/** One part (train or eval) of prepared data. */
-export interface PartSummary {
-  shards: string[];
-  documents: number;
-  tokens: number;
-  bytes: number;
+export interface PrepareProgress {
+  /** Reading everything once; training the tokenizer: counting words, merging pairs; encoding. */
+  phase: 'read' | 'count' | 'merge' | 'encode';
+  /** UTF-8 bytes of text; when merging, tokens. */
+  done: number;
+  /** Unknown while reading. */
+  total?: number;
 }
 
-/** dataset.json of a directory of prepared tokens. */
-export interface DatasetSummary {
-  tokenizer_sha256: string;
-  vocab_size: number;
-  split: 'hash' | 'tail';
-  eval_fraction: number;
-  seed: number;
-  importer: string;
-  source_sha256: string;
-  train: PartSummary;
-  eval: PartSummary;
-}
-
-const BATCH_TOKENS = 1 << 20;
-const BATCH_DOCUMENTS = 8192;
+const FORMAT = 2; // of the shards' bytes: work begun with another is not gone on with
+const BATCH_TOKENS = 1 << 18;
+const SHARD_TOKENS = 1 << 24;
 
 /**
- * Corpus → directory of token shards (train-00000.arrow …, eval-00000.arrow …) with tokenizer.json and dataset.json.
- * A document is bos, text, eos; where the tokenizer has no special tokens, the text alone. The directory appears when it is complete.
+ * Corpora → directory of token shards (train-00000.arrow …, eval-00000.arrow …) with tokenizer.json and dataset.json.
+ * A document is bos, text, eos; where the tokenizer has no special tokens, the text alone. The directory appears when it is complete. Until
+ * then its finished shards are in `.NAME.preparing` beside it: stopped at any moment, the same call goes on from there and gives the same bytes.
+ * @throws UserError for what is wrong with corpora, options or disk; an AbortError when the signal stopped it.
  */
-export async function prepare(options: PrepareOptions): Promise<DatasetSummary> {
-  const { corpus, tokenizer, output, split, evalFraction, seed, shardTokens = 1 << 26 } = options;
+export async function prepare(options: PrepareOptions): Promise<Dataset> {
+  const { corpora, split, evalFraction, overwrite = false } = options;
+  const output = path.resolve(options.output);
+  if (corpora.length === 0)
+    throw new UserError('prepare data: there must be a corpus to prepare; received none. Make one with fourfold data import');
   if (!(evalFraction >= 0 && evalFraction < 1)) {
     throw new UserError(`prepare data: eval_fraction must be at least 0 and below 1; received ${evalFraction}`);
   }
-  await checkReplaceable(output);
-  const origin = await readMetadata(corpus);
-  const provenance = {
-    tokenizer_sha256: tokenizer.hash(),
-    seed,
-    importer: origin.get('importer') ?? 'unknown',
-    source_sha256: origin.get('source_sha256') ?? 'unknown',
-  };
-  const metadata = new Map(Object.entries(provenance).map(([key, value]) => [key, String(value)]));
-  const { bos, eos } = tokenizer.special;
-  let summary: DatasetSummary | undefined;
-  await atomicDirectory(output, async (directory) => {
-    const schema = tokensSchema(tokenizer.vocabSize, metadata);
-    const parts = { train: new Part(directory, 'train', schema, shardTokens), eval: new Part(directory, 'eval', schema, shardTokens) };
-    for await (const { text, source, part } of documents(corpus, options)) {
-      const ids = tokenizer.encode(text, { allowSpecial: options.allowSpecial });
-      if (bos >= 0) ids.unshift(bos);
-      if (eos >= 0) ids.push(eos);
-      await parts[part].add(ids, Buffer.byteLength(text, 'utf8'), source);
-    }
-    const settings = { vocab_size: tokenizer.vocabSize, split, eval_fraction: evalFraction };
-    summary = { ...provenance, ...settings, train: await parts.train.close(), eval: await parts.eval.close() };
-    checkParts(summary);
-    await fs.writeFile(path.join(directory, 'tokenizer.json'), JSON.stringify(tokenizer));
-    await fs.writeFile(path.join(directory, 'dataset.json'), `${JSON.stringify(summary, null, 2)}\n`);
+  await checkOutput(output, options.output, overwrite);
+  const survey = await surveyCorpora(corpora, {
+    characters: split === 'tail',
+    signal: options.signal,
+    onProgress: (done) => options.onProgress?.({ phase: 'read', done }),
   });
-  return summary!;
-}
-
-/** Shards of one part, written record batch by record batch. */
-class Part {
-  private readonly summary: PartSummary = { shards: [], documents: 0, tokens: 0, bytes: 0 };
-  private shard: ArrowFile | undefined;
-  private ids: number[][] = [];
-  private bytes: number[] = [];
-  private sources: string[] = [];
-  private pending = 0;
-  private inShard = 0;
-
-  constructor(
-    private readonly directory: string,
-    private readonly name: string,
-    private readonly schema: ReturnType<typeof tokensSchema>,
-    private readonly shardTokens: number,
-  ) {}
-
-  async add(ids: number[], bytes: number, source: string): Promise<void> {
-    this.ids.push(ids);
-    this.bytes.push(bytes);
-    this.sources.push(source);
-    this.pending += ids.length;
-    this.summary.documents++;
-    this.summary.tokens += ids.length;
-    this.summary.bytes += bytes;
-    if (this.pending >= Math.min(BATCH_TOKENS, this.shardTokens) || this.ids.length >= BATCH_DOCUMENTS) await this.flush();
-  }
-
-  async close(): Promise<PartSummary> {
-    await this.flush();
-    await this.shard?.close();
-    return this.summary;
-  }
-
-  private async flush(): Promise<void> {
-    if (this.ids.length === 0) return;
-    if (this.inShard >= this.shardTokens) {
-      await this.shard?.close();
-      this.shard = undefined;
-      this.inShard = 0;
-    }
-    if (this.shard === undefined) {
-      const file = `${this.name}-${String(this.summary.shards.length).padStart(5, '0')}.arrow`;
-      this.summary.shards.push(file);
-      this.shard = new ArrowFile(path.join(this.directory, file), this.schema);
-    }
-    await this.shard.write(tokensBatch(this.schema, this.ids, this.bytes, this.sources));
-    this.inShard += this.pending;
-    [this.ids, this.bytes, this.sources, this.pending] = [[], [], [], 0];
+  checkSurvey(survey, options);
+  const preparation = await Preparation.open(output);
+  try {
+    return await prepareIn(preparation, survey, options);
+  } catch (error) {
+    throw await explained(error, preparation, options);
+  } finally {
+    await preparation.close();
   }
 }
 
-/** A directory is replaced only if it is prepared data, or empty. */
-async function checkReplaceable(output: string): Promise<void> {
-  if (!(await exists(output)) || (await exists(path.join(output, 'dataset.json')))) return;
+async function prepareIn(preparation: Preparation, survey: Survey, options: PrepareOptions): Promise<Dataset> {
+  const { split, evalFraction, seed, allowSpecial = false, mixture, signal, shardTokens = SHARD_TOKENS, say = () => {} } = options;
+  const tokenizer = await tokenizerOf(preparation, survey, options);
+  signal?.throwIfAborted();
+  const provenance = { tokenizer_sha256: tokenizer.hash(), seed, importer: survey.importer, source_sha256: survey.sourceSha256 };
+  const { special, vocabSize } = tokenizer;
+  const inputs = { FORMAT, corpora: survey.sha256, provenance, special, split, evalFraction, allowSpecial, shardTokens };
+  const progress = await preparation.begin(inputs, survey.sources, say);
+
+  // 1. Tokenize unit by unit. A unit ends with the chunk in which it reaches shardTokens, whatever the number of threads.
+  const metadata = new Map(Object.entries(provenance).map(([key, value]) => [key, String(value)]));
+  const schema = tokensSchema(vocabSize, metadata);
+  const unit = () =>
+    new UnitWriter({
+      directory: preparation.tokens,
+      schema,
+      sources: survey.sources,
+      numbers: { train: progress.train.shards.length, eval: progress.eval.shards.length },
+      batchTokens: Math.min(BATCH_TOKENS, shardTokens),
+    });
+  let done = progress.train.bytes + progress.eval.bytes;
+  if (done > 0) say(`going on after ${done.toLocaleString('en-US')} of ${survey.bytes.toLocaleString('en-US')} bytes of text`);
+  let writer = unit();
+  let last: EncodedChunk | undefined;
+  try {
+    for await (const encoded of encodedChunks(tokenizer, survey, progress, options)) {
+      await writer.add(encoded);
+      last = encoded;
+      done += encoded.textBytes;
+      options.onProgress?.({ phase: 'encode', done, total: survey.bytes });
+      if (writer.tokens < shardTokens) continue;
+      await preparation.save(progress, await writer.finish(), encoded.next);
+      writer = unit();
+      signal?.throwIfAborted();
+    }
+    if (last) await preparation.save(progress, await writer.finish(), last.next);
+  } catch (error) {
+    await writer.abandon();
+    throw error;
+  }
+
+  // 2. The directory is complete.
+  const settings = { vocab_size: vocabSize, split, eval_fraction: evalFraction };
+  const { train, eval: heldOut } = progress;
+  const dataset: Dataset = { ...provenance, ...settings, ...(mixture && { mixture }), sources: survey.sources, train, eval: heldOut };
+  await checkParts(dataset, preparation);
+  await fs.writeFile(path.join(preparation.tokens, 'tokenizer.json'), JSON.stringify(tokenizer));
+  if (tokenizer.config) await fs.writeFile(path.join(preparation.tokens, 'tokenizer_config.json'), JSON.stringify(tokenizer.config));
+  await fs.writeFile(path.join(preparation.tokens, 'dataset.json'), datasetJson(dataset));
+  await preparation.finish();
+  return dataset;
+}
+
+/** The chunks after what is finished, encoded in threads. */
+function encodedChunks(
+  tokenizer: Tokenizer,
+  survey: Survey,
+  { next }: Progress,
+  { corpora, split, evalFraction, allowSpecial = false, threads = defaultThreads(), shardTokens = SHARD_TOKENS }: PrepareOptions,
+): AsyncGenerator<EncodedChunk> {
+  const left = split === 'tail' ? trainCharacters(survey.characters, evalFraction) : 0;
+  const chunkBytes = Math.min(CHUNK_BYTES, shardTokens);
+  const chunks = placedChunks(corpora, { split, left, chunkBytes });
+  const useful = Math.min(threads, Math.ceil(survey.bytes / chunkBytes)); // to begin a thread takes time
+  const setup: EncodeSetup = { tokenizer: tokenizer.toJSON(), config: tokenizer.config, split, evalFraction, allowSpecial };
+  return mapInWorkers<PlacedChunk, EncodedChunk>(besides(import.meta.url, './encode-worker'), setup, unfinished(), useful);
+
+  async function* unfinished() {
+    for await (const chunk of chunks) {
+      if (chunk.corpus > next.corpus || (chunk.corpus === next.corpus && chunk.first >= next.document)) yield chunk;
+    }
+  }
+}
+
+async function tokenizerOf(preparation: Preparation, survey: Survey, options: PrepareOptions): Promise<Tokenizer> {
+  const { tokenizer, corpora, threads, onProgress } = options;
+  if ('encode' in tokenizer) return tokenizer;
+  const { onProgress: _, ...training } = tokenizer;
+  const split = { split: options.split, evalFraction: options.evalFraction };
+  return preparation.tokenizer({ corpora: survey.sha256, ...split, ...training }, () =>
+    trainTokenizerOn(
+      corpora,
+      split,
+      {
+        ...training,
+        onProgress({ phase, done, total = survey.bytes }) {
+          onProgress?.({ phase, done, total });
+        },
+      },
+      threads,
+    ),
+  );
+}
+
+/** Prepared data is replaced only when that is wanted, and other things never. */
+async function checkOutput(output: string, name: string, overwrite: boolean): Promise<void> {
+  if (!(await exists(output))) return;
   const held = await fs.readdir(output).catch(() => ['a file']);
-  if (held.length > 0) {
+  if (held.length === 0) return;
+  if (!held.includes('dataset.json')) {
     throw new UserError(
-      `prepare data: the output ${output} must be a new directory or earlier prepared data; it holds ${held.slice(0, 3).join(', ')}. Choose another directory`,
+      `prepare data: the output ${name} must be a new directory or earlier prepared data; it holds ${held.slice(0, 3).join(', ')}. Choose another directory`,
     );
   }
+  if (!overwrite) throw new UserError(`prepare data: ${name} exists already. Choose another directory, or say --overwrite`);
 }
 
-function checkParts({ split, eval_fraction, train, eval: heldOut }: DatasetSummary): void {
+function checkSurvey({ documents, sources }: Survey, { corpora, mixture }: PrepareOptions): void {
+  if (documents === 0) {
+    throw new UserError(
+      `prepare data: there must be documents in ${corpora.join(', ')}; received none. Look at them with fourfold data inspect`,
+    );
+  }
+  if (mixture) mixtureWeights(mixture, sources, corpora.join(', '));
+}
+
+async function checkParts({ split, eval_fraction, train, eval: heldOut }: Dataset, preparation: Preparation): Promise<void> {
   const empty = train.tokens === 0 ? 'training' : heldOut.tokens === 0 && eval_fraction > 0 ? 'held-out' : undefined;
   if (empty === undefined) return;
+  await preparation.discard(); // going on would end here again
   throw new UserError(
     `prepare data: both parts must have documents; with split: ${split} and eval_fraction: ${eval_fraction} the ${empty} part of ${train.documents + heldOut.documents} documents is empty. ` +
       'Use split: tail, or make more documents of the text (document: line or blank_line)',
   );
+}
+
+/** A full disk and the like, said with what is finished and how to go on. */
+async function explained(error: unknown, preparation: Preparation, { output }: PrepareOptions): Promise<unknown> {
+  const code = errorCode(error) ?? errorCode((error as Error).cause);
+  if (code === undefined || (error instanceof UserError && (await preparation.isBegun()) === false)) return error;
+  const kept = (await preparation.isBegun()) ? `What is finished is kept in ${preparation.directory}; ` : '';
+  const full = code === 'ENOSPC' || code === 'EDQUOT';
+  return new UserError(
+    `prepare data: ${full ? `there is no space left for ${output}` : `writing ${output} failed`} (${(error as Error).message}). ${kept}` +
+      `${full ? 'make room' : 'mend that'}, then give the same command again${kept && ' and it goes on'}`,
+    1,
+    { cause: error },
+  );
+}
+
+/** JSON with one line a record batch. */
+function datasetJson(dataset: Dataset): string {
+  const json = JSON.stringify(dataset, null, 2).replace(/\{\s+("\w+": \d+,?\s+)+\}/g, (counts) => counts.replace(/\s+/g, ' '));
+  return `${json}\n`;
 }

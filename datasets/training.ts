@@ -5,7 +5,6 @@ import { readTokenizer, type Tokenizer } from '../tokenizer/index.js';
 import { exists } from '../util/files.js';
 import { corpusFrom } from './corpus.js';
 import { prepare } from './prepare.js';
-import { trainTokenizerOn } from './train-tokenizer.js';
 
 export interface TrainingText {
   tokenizer: Tokenizer;
@@ -21,7 +20,7 @@ export interface TrainingText {
 export async function prepareTraining(
   config: Pick<PretrainConfig, 'data' | 'tokenizer' | 'seed'>,
   directory: string,
-  options: { reuse: boolean; say: (text: string) => void },
+  options: { reuse: boolean; say: (text: string) => void; signal?: AbortSignal },
 ): Promise<TrainingText> {
   const { data, seed } = config;
   for (const prepared of [data.path, ...(options.reuse ? [directory] : [])]) {
@@ -36,13 +35,22 @@ export async function prepareTraining(
     output: `${directory}.corpus.arrow`,
   });
   if (imported && imported.quarantined > 0) options.say(`${imported.quarantined} bad rows set aside in ${imported.quarantine}`);
-  const split = { split: data.split, evalFraction: data.eval_fraction };
   const source = config.tokenizer;
   const tokenizer =
     'path' in source
       ? await readTokenizer(source.path)
-      : await trainTokenizerOn([corpus], split, { kind: source.kind, vocabSize: source.vocab_size, specialTokens: source.special_tokens });
-  await prepare({ corpus, tokenizer, output: directory, seed, ...split });
+      : { kind: source.kind, vocabSize: source.vocab_size, specialTokens: source.special_tokens };
+  await prepare({
+    corpora: [corpus],
+    tokenizer,
+    output: directory,
+    split: data.split,
+    evalFraction: data.eval_fraction,
+    seed,
+    overwrite: true,
+    signal: options.signal,
+    say: options.say,
+  });
   if (imported) await fs.rm(corpus);
-  return { tokenizer, tokens: directory };
+  return { tokenizer: await readTokenizer(directory), tokens: directory };
 }

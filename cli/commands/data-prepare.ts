@@ -1,5 +1,8 @@
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import type { PrepareProgress } from '../../datasets/prepare.js';
 import { numberOption, wholeOption } from '../options.js';
+import { progressLine } from '../progress-line.js';
+import { interruptible } from '../signals.js';
 
 interface PrepareFlags {
   output: string;
@@ -11,13 +14,16 @@ interface PrepareFlags {
   allowSpecial?: boolean;
   split: 'hash' | 'tail';
   evalFraction: number;
+  mixture?: Record<string, number>;
   seed: number;
+  threads?: number;
+  overwrite?: boolean;
 }
 
 export function prepareCommand(): Command {
   return new Command('prepare')
-    .description('a corpus → tokens for training and evaluation (Arrow)')
-    .argument('<corpus>', 'made by data import')
+    .description('corpora → tokens for training and evaluation (Arrow)')
+    .argument('<corpora...>', 'made by data import')
     .requiredOption('-o, --output <folder>', 'folder to write')
     .option('--tokenizer <path>', 'tokenizer.json, or a folder that holds one; otherwise one is trained on the training part')
     .addOption(new Option('--kind <kind>', 'kind of tokenizer to train').choices(['bpe', 'char', 'word']).default('bpe'))
@@ -34,28 +40,70 @@ export function prepareCommand(): Command {
       numberOption('at least 0 and below 1', (value) => value >= 0 && value < 1),
       0.1,
     )
+    .option('--mixture <source=weight,…>', 'how much of training comes from each source; 0 leaves one out', mixtureOption)
     .option('--seed <n>', 'of the run, written down with the data', wholeOption(0), 1337)
-    .action(async (corpus: string, options: PrepareFlags) => {
+    .option('--threads <n>', 'threads to work with; the result is the same (default: one a processor)', wholeOption(1))
+    .option('--overwrite', 'replace earlier prepared data')
+    .action(async (corpora: string[], flags: PrepareFlags) => {
       const { prepare } = await import('../../datasets/prepare.js');
-      const { output, split, evalFraction, seed, allowSpecial } = options;
-      const tokenizer = await tokenizerFor(corpus, options);
-      const summary = await prepare({ corpus, tokenizer, output, split, evalFraction, seed, allowSpecial });
-      console.log(`${output}: ${tokenizer.kind} tokenizer, ${count(tokenizer.vocabSize)} tokens, ${tokenizer.hash().slice(0, 12)}`);
+      const { sourceTable } = await import('../../datasets/source-table.js');
+      const { readTokenizer } = await import('../../tokenizer/index.js');
+      const { table } = await import('../../util/terminal.js');
+      const { kind, vocabSize, minFrequency, specialTokens, tokenizer: path, ...options } = flags;
+      const tokenizer = path === undefined ? { kind, vocabSize, minFrequency, specialTokens } : await readTokenizer(path);
+      const line = progressLine();
+      const say = (text: string) => {
+        line.clear();
+        console.error(text);
+      };
+      const onProgress = shown(line.update);
+      const stop = { stopping: 'Stopping after this shard', goOn: 'The same command goes on from there' };
+      const dataset = await interruptible(
+        (signal) => prepare({ ...options, corpora, tokenizer, signal, say, onProgress }).finally(line.clear),
+        stop,
+      );
+      console.log(`${options.output}: ${count(dataset.vocab_size)} tokens, ${dataset.tokenizer_sha256.slice(0, 12)}`);
       for (const part of ['train', 'eval'] as const) {
-        const { documents, tokens, bytes } = summary[part];
+        const { documents, tokens, bytes } = dataset[part];
         console.log(`  ${part}: ${count(documents)} documents, ${count(tokens)} tokens, ${count(bytes)} bytes`);
       }
+      if (dataset.sources.length === 1 && dataset.mixture === undefined) return;
+      const { header, rows } = sourceTable(dataset);
+      console.log(`\n${table(rows, { header, align: header.map((_, i) => (i === 0 ? 'left' : 'right')) })}`);
     });
 }
 
-async function tokenizerFor(corpus: string, options: PrepareFlags) {
-  const { split, evalFraction, kind, vocabSize, minFrequency, specialTokens } = options;
-  if (options.tokenizer !== undefined) {
-    const { readTokenizer } = await import('../../tokenizer/index.js');
-    return readTokenizer(options.tokenizer);
+const WORDS = { read: 'reading', count: 'counting words', merge: 'merging pairs', encode: 'encoding' };
+
+/** Shows how far the work is, how fast, and how much of it is done. */
+function shown(update: (text: () => string) => void): (progress: PrepareProgress) => void {
+  let began: { phase: string; done: number; time: number } | undefined;
+  return ({ phase, done, total }) => {
+    if (began?.phase !== phase) began = { phase, done, time: performance.now() };
+    const { done: before, time } = began;
+    update(() => {
+      const parts = total === undefined ? [] : [`${Math.floor((100 * done) / total)} %`];
+      const seconds = (performance.now() - time) / 1000;
+      if (phase !== 'merge') parts.push(`${(done / 1e6).toFixed(0)} MB`);
+      if (phase !== 'merge' && seconds > 0.5) parts.push(`${((done - before) / 1e6 / seconds).toFixed(1)} MB/s`);
+      return `${WORDS[phase]}: ${parts.join(' · ')}`;
+    });
+  };
+}
+
+/** `wiki=2,c4=1`. A source may have an equals sign in its name. */
+function mixtureOption(text: string): Record<string, number> {
+  const mixture: Record<string, number> = {};
+  for (const item of text.split(',')) {
+    const [, name, weight] = /^(.+)=([^=]+)$/.exec(item.trim()) ?? [];
+    const value = weight === undefined || weight.trim() === '' ? Number.NaN : Number(weight);
+    if (name === undefined || !(value >= 0 && value < Number.POSITIVE_INFINITY)) {
+      throw new InvalidArgumentError('It must be sources with weights, 0 or more, such as wiki=2,c4=1.');
+    }
+    if (Object.hasOwn(mixture, name)) throw new InvalidArgumentError(`It names ${name} twice.`);
+    mixture[name] = value;
   }
-  const { trainTokenizerOn } = await import('../../datasets/train-tokenizer.js');
-  return trainTokenizerOn([corpus], { split, evalFraction }, { kind, vocabSize, minFrequency, specialTokens });
+  return mixture;
 }
 
 const count = (n: number) => n.toLocaleString('en');

@@ -18,9 +18,9 @@ describe('preparing data', () => {
     await importText({ paths: [at('text.txt')], output: at('corpus.arrow'), document });
     return at('corpus.arrow');
   };
-  const read = async (part: string, shards: string[]) => {
+  const read = async (part: string, shards: readonly { file: string }[]) => {
     const rows: { ids: number[]; bytes: number; source: string }[] = [];
-    for (const shard of shards) {
+    for (const { file: shard } of shards) {
       assert.ok(shard.startsWith(part));
       for await (const batch of readBatches(at(`tokens/${shard}`)))
         for (const row of batch) rows.push({ ids: [...row.ids], bytes: row.bytes, source: row.source });
@@ -32,9 +32,10 @@ describe('preparing data', () => {
     const corpus = await corpusOf(lines.join('\n'));
     const tokenizer = trainTokenizer(lines, { kind: 'bpe', vocabSize: 300 });
     const summary = await prepare({
-      corpus,
+      corpora: [corpus],
       tokenizer,
       output: at('tokens'),
+      overwrite: true,
       split: 'hash',
       evalFraction: 0.2,
       seed: 7,
@@ -70,7 +71,7 @@ describe('preparing data', () => {
     const tokenizer = trainTokenizer(lines, { kind: 'bpe', vocabSize: 300 });
     const contents: Buffer[][] = [];
     for (let run = 0; run < 2; run++) {
-      await prepare({ corpus, tokenizer, output: at('tokens'), split: 'hash', evalFraction: 0.2, seed: 7 });
+      await prepare({ corpora: [corpus], tokenizer, output: at('tokens'), split: 'hash', evalFraction: 0.2, seed: 7, overwrite: true });
       contents.push(await Promise.all((await fs.readdir(at('tokens'))).sort().map((name) => fs.readFile(at(`tokens/${name}`)))));
     }
     assert.deepEqual(contents[0], contents[1]);
@@ -80,9 +81,10 @@ describe('preparing data', () => {
     const text = `${'abc 🎉 模型\n'.repeat(37)}end`;
     const tokenizer = trainTokenizer([text], { kind: 'char', specialTokens: false });
     const summary = await prepare({
-      corpus: await corpusOf(text, 'file'),
+      corpora: [await corpusOf(text, 'file')],
       tokenizer,
       output: at('tokens'),
+      overwrite: true,
       split: 'tail',
       evalFraction: 0.1,
       seed: 1,
@@ -100,7 +102,7 @@ describe('preparing data', () => {
     const corpus = await corpusOf(lines.join('\n'));
     for (const evalFraction of [0, 0.1, 0.5, 0.99]) {
       const parts = { train: '', eval: '' };
-      for await (const { text, part } of documents(corpus, { split: 'tail', evalFraction })) {
+      for await (const { text, part } of documents([corpus], { split: 'tail', evalFraction })) {
         assert.ok(part === 'eval' || parts.eval === '');
         parts[part] += text;
       }
@@ -126,7 +128,7 @@ describe('preparing data', () => {
   it('does not replace a folder of something else, nor leave half of one', async () => {
     const corpus = await corpusOf('one document', 'file');
     const tokenizer = trainTokenizer(['one document'], { kind: 'char' });
-    const options = { corpus, tokenizer, split: 'hash', evalFraction: 0.5, seed: 1 } as const;
+    const options = { corpora: [corpus], tokenizer, split: 'hash', evalFraction: 0.5, seed: 1 } as const;
     await fs.mkdir(at('precious'));
     await fs.writeFile(at('precious/thesis.tex'), '');
     await assert.rejects(prepare({ ...options, output: at('precious') }), { name: 'UserError', message: /it holds thesis.tex/ });
@@ -142,7 +144,8 @@ describe('preparing data', () => {
 
   it('says what is wrong with a corpus', async () => {
     const tokenizer = trainTokenizer(['x'], { kind: 'char' });
-    const failing = (corpus: string) => prepare({ corpus, tokenizer, output: at('none'), split: 'tail', evalFraction: 0.1, seed: 1 });
+    const failing = (corpus: string) =>
+      prepare({ corpora: [corpus], tokenizer, output: at('none'), split: 'tail', evalFraction: 0.1, seed: 1 });
     await fs.writeFile(at('not.arrow'), 'text, not Arrow, though it is long enough to be taken for it');
     await assert.rejects(failing(at('missing.arrow')), { name: 'UserError', message: /cannot be opened \(ENOENT\)/ });
     await assert.rejects(failing(at('not.arrow')), { name: 'UserError', message: /must be an Arrow IPC file/ });
