@@ -34,12 +34,11 @@ export interface TokenStore {
   padding: number;
   /** UTF-8 bytes of text that each token stands for. */
   byteLengths: Uint32Array;
-  /** Reads batch `index`; one at a time, in the order asked for. */
-  read(index: number): Promise<TokenBatch>;
+  /** Reads batch `number`; one at a time, in the order asked for. */
+  read(number: number): Promise<TokenBatch>;
+  /** Waits for what is being read. No file is open between reads. */
   close(): Promise<void>;
 }
-
-const OPEN_FILES = 8;
 
 /**
  * Opens a part of prepared data without reading its tokens.
@@ -51,18 +50,13 @@ export async function openTokens(directory: string, part: 'train' | 'eval'): Pro
   const hash = tokenizer.hash();
   checkTokenizer(path.join(directory, 'dataset.json'), dataset.tokenizer_sha256, hash);
   const byteLengths = Uint32Array.from({ length: tokenizer.vocabSize }, (_, id) => tokenizer.byteLength(id));
-  const { shards } = dataset[part];
-  const files = new OpenFiles(shards.map(({ file }) => path.join(directory, file)));
-  const places = shards.flatMap(({ batches }, file) => batches.map((batch, index) => ({ batch, file, index })));
-  try {
-    for (const [i, { batches }] of shards.entries()) {
-      const file = await files.get(i);
-      checkTokenizer(files.paths[i], file.schema.metadata.get('tokenizer_sha256'), hash);
-      if (file.batches !== batches.length) throw damaged(files.paths[i], `${batches.length} record batches`, String(file.batches));
-    }
-  } catch (error) {
-    await files.close();
-    throw error;
+  const files = dataset[part].shards.map(({ file }) => path.join(directory, file));
+  const places = dataset[part].shards.flatMap(({ batches }, i) => batches.map((batch, index) => ({ batch, file: files[i], index })));
+  for (const [i, { batches }] of dataset[part].shards.entries()) {
+    await opened(files[i], async (file) => {
+      checkTokenizer(files[i], file.schema.metadata.get('tokenizer_sha256'), hash);
+      if (file.batches !== batches.length) throw damaged(files[i], `${batches.length} record batches`, String(file.batches));
+    });
   }
   let turn: Promise<unknown> = Promise.resolve();
   return {
@@ -72,39 +66,25 @@ export async function openTokens(directory: string, part: 'train' | 'eval'): Pro
     batches: places.map(({ batch }) => batch),
     padding: Math.max(0, tokenizer.special.pad),
     byteLengths,
-    read(index) {
-      const { file, index: inFile, batch } = places[index];
-      const reading = turn.then(async () => tokenBatch(files.paths[file], await (await files.get(file)).batch(inFile), batch, byteLengths));
+    read(number) {
+      const { file, index, batch } = places[number];
+      const reading = turn.then(() => opened(file, async (arrow) => tokenBatch(file, await arrow.batch(index), batch, byteLengths)));
       turn = reading.catch(() => {}); // whoever asked hears of it
       return reading;
     },
     async close() {
       await turn;
-      await files.close();
     },
   };
 }
 
-/** Files that were used last stay open. */
-class OpenFiles {
-  private readonly open = new Map<number, OpenArrow>();
-  constructor(readonly paths: readonly string[]) {}
-
-  async get(index: number): Promise<OpenArrow> {
-    const file = this.open.get(index) ?? (await openArrow(this.paths[index]));
-    this.open.delete(index);
-    this.open.set(index, file);
-    for (const [oldest, old] of this.open) {
-      if (this.open.size <= OPEN_FILES) break;
-      this.open.delete(oldest);
-      await old.close();
-    }
-    return file;
-  }
-
-  async close(): Promise<void> {
-    for (const file of this.open.values()) await file.close();
-    this.open.clear();
+/** Opens a file for as long as `use` takes: there may be more shards than files that a process may hold open. */
+async function opened<T>(path: string, use: (file: OpenArrow) => Promise<T>): Promise<T> {
+  const file = await openArrow(path);
+  try {
+    return await use(file);
+  } finally {
+    await file.close();
   }
 }
 
