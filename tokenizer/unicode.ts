@@ -80,8 +80,8 @@ export const WORD_CHARACTERS = ranges(
 );
 
 /**
- * What NFC can change: characters that change, that move among others, or that join the one before; and those that they can join. An engine
- * knows newer characters, too, which are to stay as they are.
+ * What NFC can change: characters that change, that move among others, or that join the one before; and those before them that can change with
+ * them. An engine knows newer characters, too, which are to stay as they are.
  */
 export const NFC_ACTIVE = ranges(
   'lc 26 2 v 5 0 a 0 9 0 70 4 7e 18 2 0 2 1 2 1 2 0 21 a 1d k h 0 2u 6 3 5 3 1 2 3 10 0 v q 4h 8 z 3 2 8 2 2 2 4 18 2 3d d 2 s 1p ' +
@@ -96,11 +96,11 @@ export const NFC_ACTIVE = ranges(
 );
 
 export const NFC_FIRST = ranges(
-  '1o 2 3 f 2 8 7 f 2 8 1a 0 q 0 2 3 3 0 5 0 5 2 2 0 4 0 6 0 2 3 3 0 5 0 5 2 2 0 4 0 6 1 f 1 1l 1 d 1 5 1 7 3 k 0 x 1 e 1 7 0 1f 1 ' +
-    '1n 3 5 1 2r 0 73 0 4 0 2 0 2 0 6 0 2 0 4 0 4 0 3 0 2 0 3 0 4 0 2 0 2 0 6 0 2 0 4 0 4 2 3 0 4 0 1g 0 a 0 3 0 2 3 2 0 4 0 5 0 4 0 ' +
-    '4 0 2 0 3 0 3 0 2 3 2 0 4 0 5 0 4 0 4 0 2 0 9 0 u 1 2r 1 f 1 8u 0 x 0 2 0 3b 0 h 0 3 0 gj 0 8 0 3 0 44 0 ao 0 23 0 1g 1 3j 0 3d ' +
-    '0 7 0 4 0 3g 1 42 0 3 0 g9 0 63 i 1yr 0 2 0 2 0 2 0 2 0 4 0 15 0 2 0 2 1 3 0 l0 1 z 1 7 1 1p 1 n 1 j 1 1f h 7 1 7 h 7 1 7 1 7 1 ' +
-    '7 1 8 0 7 g 4 0 8 0 1m 0 9 0 7 0 1c 0 8 0 b6 0 2 0 2 0 1o 0 2 0 2 0 1b 0 5 0 3 0 o 0 2 0 n 0 7 0 2 0 3 0 5 0 k 0 3 1 d 1 3 1 3 ' +
-    '3 5 1 3 1 a 1 g 0 6 1 2 0 7 3 2oh 0 5 0 2 0 2 0 2 0 2 0 2 0 2 0 2 0 2 0 2 0 2 0 2 0 3 0 2 0 2 0 7 0 3 0 3 0 3 0 3 0 y 0 9 0 5 0 ' +
-    '2 0 2 0 2 0 2 0 2 0 2 0 2 0 2 0 2 0 2 0 2 0 3 0 2 0 2 0 7 0 3 0 3 0 3 0 3 0 k 3 b 0 oar 8mb b92 0 2 0 a 0 3w 1 et 0 aa 0 73 1',
+  '1o 2 3 f 2 8 7 f 2 8 1a 0 o f 2 5 2 5 3 f 2 5 2 5 2 g 3 j 3 8 4 3 2 5 5 5 4 5 3 h 3 n x 1 e 1 7 0 m f 2 5 3 a 4 1 3 z 3 1 7 d ' +
+    '2n 0 6r 1 2 2 2 0 2 3 4 0 2 0 2 0 6 0 2 0 4 0 4 8 4 0 2 0 2 0 6 0 2 0 4 0 4 5 4 2 18 1 2 0 3 1 5 2 2 0 3 0 2 5 4 0 5 0 4 0 4 0 ' +
+    '2 0 3 0 3 0 2 5 4 0 5 0 4 0 4 0 2 0 3 1 2 0 3 1 5 2 m 3 22 1 e 3 3 9 3 j 3 1 89 5 x 0 2 0 3a 2 g 1 2 0 gj 1 7 1 2 1 43 0 4 1 aj ' +
+    '1 3 1 1y 0 2 0 1e 1 3 2 3e 0 2 0 3b 1 6 2 2 1 3f 1 3 2 3x 1 2 2 g7 1 62 i 1yr 9 3 1 14 9 jh 49 2 0 5 2h 7 l 3 5 3 11 3 5 3 7 2 ' +
+    '0 2 0 2 0 2 h 2 0 2 0 2 0 2 0 2 0 2 0 4 1g 2 4 2 0 3 0 2 3 2 2 2 0 2 6 4 4 3 5 2 6 2 1 5 2 2 2 2 0 2 0 2 0 b6 0 2 0 2 0 6 1 j 0 ' +
+    'v 3 2 0 2 0 1b 1 4 1 2 1 n 3 m 0 5 0 2 2 2 2 4 0 j 2 2 1 8 g 3 9 8 1 g 0 6 1 2 4 3 3 17 3 7 3 2mx 0 5 n 2 5 6 e n 0 9 1 8 0 5 n ' +
+    '2 5 6 e i 3 2 0 3 3 3 1 oaq 8mb b92 3 9 0 6 0 3n 1 2 1 et 0 4 1 a5 0 2 1 2 0 6y 3',
 );

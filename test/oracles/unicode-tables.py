@@ -24,7 +24,7 @@ def word_characters():
 
 
 def normalization():
-    """What NFC can change: characters that change, move, or join the one before; and those that such a one can join."""
+    """What NFC can change: characters that change, move, or join the one before; and those before such a one that it can change."""
     nfc, nfd = normalizers.NFC().normalize_str, normalizers.NFD().normalize_str
     active, firsts = set(), set(range(0xAC00, 0xD7A4))
     for c in POINTS:
@@ -34,10 +34,12 @@ def normalization():
             active.add(c)
         parts = nfd(ch)
         first = nfc(parts[:-1])
-        if parts != ch and len(first) == 1 and nfc(first + parts[-1]) == ch:
-            firsts.add(ord(first))
-            active.add(ord(parts[-1]))
-    return sorted(active), sorted(firsts)
+        if parts != ch:
+            firsts.add(c)  # its marks may change places with those after it
+            if len(first) == 1 and nfc(first + parts[-1]) == ch:
+                firsts.add(ord(first))
+                active.add(ord(parts[-1]))
+    return sorted(active), sorted(firsts - active)
 
 
 def table(members):
@@ -107,8 +109,8 @@ export const WORD_CHARACTERS = ranges(
 );
 
 /**
- * What NFC can change: characters that change, that move among others, or that join the one before; and those that they can join. An engine
- * knows newer characters, too, which are to stay as they are.
+ * What NFC can change: characters that change, that move among others, or that join the one before; and those before them that can change with
+ * them. An engine knows newer characters, too, which are to stay as they are.
  */
 export const NFC_ACTIVE = ranges(
 {active},
