@@ -1,7 +1,7 @@
 import { stripVTControlCharacters, styleText } from 'node:util';
 import { type TokenPiece, visibleToken, withoutControls } from './visible.js';
 
-export { type TokenPiece, textOfBytes } from './visible.js';
+export { type TokenPiece, textOfBytes, visibleToken } from './visible.js';
 
 type Style = Parameters<typeof styleText>[0];
 
