@@ -82,37 +82,55 @@ export function concatRows(tokens: number, contextLength: number): number {
  */
 export function segmentsPacking(tokens: Tokens, contextLength: number): Packing {
   const { offsets } = tokens;
-  const rows: { starts: number[]; lengths: number[] }[] = [];
-  const room = new FirstFit();
-  const add = (start: number, length: number) => {
-    const row = room.take(length, contextLength);
-    rows[row] ??= { starts: [], lengths: [] };
-    rows[row].starts.push(start);
-    rows[row].lengths.push(length);
-  };
   const stride = Math.max(1, contextLength - 1);
+  let count = 0;
+  for (let d = 0; d + 1 < offsets.length; d++) count += Math.ceil(Math.max(0, offsets[d + 1] - offsets[d] - 1) / stride);
+  const starts = new Int32Array(count);
+  const lengths = new Int32Array(count);
+  const rowOf = new Int32Array(count);
+  const room = new FirstFit();
+  let piece = 0;
   for (let d = 0; d + 1 < offsets.length; d++) {
     const end = offsets[d + 1];
-    for (let start = offsets[d]; start + 1 < end; start += stride) add(start, Math.min(contextLength, end - start));
+    for (let start = offsets[d]; start + 1 < end; start += stride, piece++) {
+      starts[piece] = start;
+      lengths[piece] = Math.min(contextLength, end - start);
+      rowOf[piece] = room.take(lengths[piece], contextLength);
+    }
   }
+  const { firsts, order } = byRow(rowOf, room.rows);
   return {
-    rows: rows.length,
+    rows: room.rows,
     fill(batch, place, row) {
       let offset = place * contextLength;
-      const { starts, lengths } = rows[row];
-      starts.forEach((start, segment) => {
-        writeSegment(tokens, batch, offset, segment, start, lengths[segment], lengths[segment] - 1);
-        offset += lengths[segment];
-      });
+      for (let i = firsts[row]; i < firsts[row + 1]; i++) {
+        const length = lengths[order[i]];
+        writeSegment(tokens, batch, offset, i - firsts[row], starts[order[i]], length, length - 1);
+        offset += length;
+      }
     },
   };
+}
+
+/** The pieces of row r in their order: `order[firsts[r] … firsts[r + 1])`. */
+function byRow(rowOf: Int32Array, rows: number): { firsts: Int32Array; order: Int32Array } {
+  const firsts = new Int32Array(rows + 1);
+  for (const row of rowOf) firsts[row + 1]++;
+  for (let row = 0; row < rows; row++) firsts[row + 1] += firsts[row];
+  const next = firsts.slice();
+  const order = new Int32Array(rowOf.length);
+  rowOf.forEach((row, piece) => {
+    order[next[row]++] = piece;
+  });
+  return { firsts, order };
 }
 
 /** Rows by the room left in them: a tree of maxima finds the first with enough in log(rows). */
 class FirstFit {
   private leaves = 1;
   private room = new Int32Array(2); // node i has the children 2i and 2i + 1; the leaves are the rows
-  private rows = 0;
+  /** Rows begun. */
+  rows = 0;
 
   /** Takes `length` from the first row that has it; begins a row of `whole` where none does. */
   take(length: number, whole: number): number {
