@@ -16,6 +16,9 @@ const CACHED_WORDS = 1 << 17;
 const CACHED_IDS = 1 << 21;
 const LONGEST_CACHED_WORD = 96; // bytes
 
+const MOST_KEPT = 1 << 20; // ids, of room between calls
+const encoder = new TextEncoder();
+
 /** What another's tokenizer.json says that ours does not. */
 export interface BytePairSettings {
   /** Tokens of the model itself; those that were added to it come after. */
@@ -51,6 +54,8 @@ export class BytePairTokenizer implements Tokenizer {
   private readonly cached = new IdList();
   private cachedStarts = new Int32Array(1 << 11);
   private readonly symbols = new Int32Array(1 << 10);
+  private readonly scratch = new Uint8Array(1 << 12);
+  private readonly out = new IdList();
   private readonly longestToken: number; // bytes
 
   /**
@@ -83,11 +88,11 @@ export class BytePairTokenizer implements Tokenizer {
   }
 
   encode(text: string, { allowSpecial = false }: EncodeOptions = {}): number[] {
-    const out = new IdList();
+    const out = this.out.ids.length <= MOST_KEPT ? this.out : new IdList();
+    out.length = 0;
     this.encodeText(text, out, allowSpecial);
-    const { ids, length } = out;
     const list: number[] = [];
-    for (let i = 0; i < length; i++) list.push(ids[i]);
+    for (let i = 0; i < out.length; i++) list.push(out.ids[i]);
     return list;
   }
 
@@ -114,13 +119,19 @@ export class BytePairTokenizer implements Tokenizer {
   private encodePiece(text: string, out: IdList): void {
     if ('scan' in this.preTokenizer) {
       const prefix = this.preTokenizer.prefixSpace && text !== '' && !text.startsWith(' ') ? ' ' : '';
-      this.encodeBytes(Buffer.from(prefix + text, 'utf8'), out);
+      this.encodeBytes(this.utf8(prefix + text), out);
     } else {
       for (const word of this.preTokenizer.split(wellFormed(text))) {
-        const bytes = Buffer.from(word, 'utf8');
+        const bytes = this.utf8(word);
         this.encodeWord(bytes, 0, bytes.length, out);
       }
     }
+  }
+
+  /** UTF-8 of a text, which holds until the next; lone surrogates become U+FFFD. */
+  private utf8(text: string): Uint8Array {
+    if (3 * text.length > this.scratch.length) return Buffer.from(text, 'utf8');
+    return this.scratch.subarray(0, encoder.encodeInto(text, this.scratch).written);
   }
 
   private encodeBytes(text: Uint8Array, out: IdList): void {
