@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { fetchCommand } from './data-fetch.js';
 import { importCommand } from './data-import.js';
+import { inspectCommand } from './data-inspect.js';
 import { prepareCommand } from './data-prepare.js';
 
 export function dataCommand(): Command {
@@ -8,5 +9,6 @@ export function dataCommand(): Command {
     .description('bring, import and prepare data')
     .addCommand(fetchCommand())
     .addCommand(importCommand())
+    .addCommand(inspectCommand())
     .addCommand(prepareCommand());
 }

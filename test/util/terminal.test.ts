@@ -1,21 +1,7 @@
 import assert from 'node:assert/strict';
 import { displayWidth, hasColour, histogram, paint, table, tokenStripes } from '../../util/terminal.js';
 import { textOfBytes, visibleToken } from '../../util/visible.js';
-
-/** Runs `body` with environment variables set (or taken away), and puts them back. */
-function withEnvironment(set: Record<string, string | undefined>, body: () => void): void {
-  const before = Object.keys(set).map((key) => [key, process.env[key]] as const);
-  const put = (key: string, value: string | undefined) => {
-    if (value === undefined) delete process.env[key];
-    else process.env[key] = value;
-  };
-  for (const [key, value] of Object.entries(set)) put(key, value);
-  try {
-    body();
-  } finally {
-    for (const [key, value] of before) put(key, value);
-  }
-}
+import { withEnvironment } from './environment.js';
 
 const COLOUR = { FORCE_COLOR: '1', NO_COLOR: undefined };
 const PLAIN = { FORCE_COLOR: undefined, NO_COLOR: '1' };

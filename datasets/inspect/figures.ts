@@ -1,0 +1,113 @@
+import type { Align, Bar, Cell } from '../../util/terminal.js';
+import type { SourceCounts } from './counts.js';
+import type { InspectedPart, Inspection } from './inspect.js';
+import { lengthBins } from './lengths.js';
+import type { Row } from './rows.js';
+
+/** What is shown, whether in a terminal or on a page. */
+
+export interface Table {
+  header: string[];
+  rows: Cell[][];
+  align: (Align | undefined)[];
+}
+
+/** Counts of a part by source, and of all where there are several. */
+export function sourceTable({ kind, lengthsIn }: Inspection, { total, sources }: InspectedPart): Table {
+  const share = lengthsIn ?? 'rows';
+  const columns: { title: string; cell: (counts: SourceCounts) => Cell | undefined; align?: Align }[] = [
+    { title: 'source', cell: ({ name }) => name },
+    { title: rowsOf(kind), cell: ({ rows }) => rows },
+    ...(kind === 'corpus' ? (['bytes', 'characters', 'tokens'] as const) : (['tokens', 'supervised', 'bytes'] as const)).map((key) => ({
+      title: key,
+      cell: (counts: SourceCounts) => counts[key],
+    })),
+    { title: 'share', cell: (counts) => percent(counts[share] ?? 0, total[share] ?? 0), align: 'right' },
+    {
+      title: 'bytes/token',
+      cell: ({ bytes, tokens }) => (bytes !== undefined && tokens ? (bytes / tokens).toFixed(2) : undefined),
+      align: 'right',
+    },
+    { title: 'mean length', cell: (counts) => lengthsIn && Math.round((counts[lengthsIn] ?? 0) / counts.rows) },
+    { title: 'longest', cell: ({ longest }) => longest },
+  ];
+  const used = columns.filter(({ cell }) => [total, ...sources].some((counts) => cell(counts) !== undefined));
+  const lines = sources.length === 1 ? sources : [...sources, total];
+  return {
+    header: used.map(({ title }) => title),
+    rows: lines.map((counts) => used.map(({ cell }) => cell(counts) ?? '')),
+    align: used.map(({ align }) => align),
+  };
+}
+
+/** Lengths of a part's rows: of all, then by source where there are several, the largest first. */
+export function lengthHistograms({ lengthsIn }: Inspection, { total, sources }: InspectedPart): { name: string; bars: Bar[] }[] {
+  if (!lengthsIn || !total.lengths) return [];
+  const bySize = [...sources].sort((a, b) => (b[lengthsIn] ?? 0) - (a[lengthsIn] ?? 0));
+  return [total, ...(sources.length > 1 ? bySize : [])].map(({ name, rows, lengths }) => ({
+    name,
+    bars: lengthBins(lengths!, [total.lengths!]).map(({ label, count }) => ({
+      label,
+      value: count,
+      note: count > 0 ? `${count.toLocaleString('en')} (${percent(count, rows)})` : '',
+    })),
+  }));
+}
+
+/** What a file is and how much is in it, in one line. */
+export function summary({ kind, parts }: Inspection): string {
+  if (parts.length > 1) return 'prepared tokens';
+  const what = { corpus: 'a corpus of ', tokens: 'tokens of ', prepared: 'prepared tokens of ', rows: '' }[kind];
+  return `${what}${partSummary(parts[0], kind)}`;
+}
+
+export function partSummary({ total, files, batches, size }: InspectedPart, kind: Inspection['kind']): string {
+  const counts = [counted(total.rows, rowsOf(kind).slice(0, -1))];
+  for (const key of ['tokens', 'bytes', 'characters'] as const)
+    if (total[key] !== undefined) counts.push(counted(total[key], key.slice(0, -1)));
+  const place = [counted(batches, 'record batch', 'es'), kind === 'prepared' && counted(files, 'file'), `${sizeText(size)} on disk`];
+  return `${counts.join(', ')} (${place.filter(Boolean).join(', ')})`;
+}
+
+/** Line above a row. */
+export function rowTitle({ row, file, source, bytes, tokens }: Row): string {
+  const facts = [
+    source,
+    file,
+    tokens && counted(tokens.count, 'token'),
+    bytes !== undefined && counted(bytes, 'byte'),
+    tokens?.supervised && `${counted(tokens.supervised.filter(Boolean).length, 'token')} to be predicted`,
+  ];
+  return [`row ${row.toLocaleString('en')}`, ...facts.filter((fact) => fact)].join(' · ');
+}
+
+/** The stretches of a row that are to be predicted: `3–17, 40`. */
+export function supervisedRanges(supervised: readonly boolean[]): string {
+  const ranges: string[] = [];
+  for (let from = 0; from < supervised.length; from++) {
+    if (!supervised[from]) continue;
+    let to = from;
+    while (supervised[to + 1]) to++;
+    ranges.push(from === to ? `${from}` : `${from}–${to}`);
+    from = to;
+  }
+  return ranges.join(', ') || 'none';
+}
+
+function rowsOf(kind: Inspection['kind']): string {
+  return kind === 'rows' ? 'rows' : 'documents';
+}
+
+function counted(n: number, what: string, plural = 's'): string {
+  return `${n.toLocaleString('en')} ${what}${n === 1 ? '' : plural}`;
+}
+
+function percent(part: number, whole: number): string {
+  return whole > 0 ? `${((100 * part) / whole).toFixed(1)}%` : '';
+}
+
+function sizeText(bytes: number): string {
+  const units = ['bytes', 'kB', 'MB', 'GB', 'TB'];
+  const power = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(bytes || 1) / 3)));
+  return `${(bytes / 1000 ** power).toFixed(power > 0 ? 1 : 0)} ${units[power]}`;
+}

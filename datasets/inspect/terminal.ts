@@ -1,0 +1,67 @@
+import { cellText, histogram, paint, table, tokenStripes } from '../../util/terminal.js';
+import { withoutControls } from '../../util/visible.js';
+import { lengthHistograms, partSummary, rowTitle, sourceTable, summary, supervisedRanges } from './figures.js';
+import type { InspectedPart, Inspection } from './inspect.js';
+import type { Row } from './rows.js';
+
+const MOST_SOURCES = 30; // rows of a table that are read
+const MOST_HISTOGRAMS = 6;
+const LONGEST_VALUE = 120;
+
+/** An inspection for the terminal. */
+export function inspectionText(inspection: Inspection): string {
+  const { path, kind, columns, metadata, parts, notes } = inspection;
+  const values = metadata.map(([key, value]) => [key, value.length > LONGEST_VALUE ? `${value.slice(0, LONGEST_VALUE)}…` : value]);
+  return [
+    `${paint(path, 'bold')}: ${summary(inspection)}`,
+    ...notes.map((note) => paint(note, 'yellow')),
+    section('columns', table(columns.map(({ name, type, nulls }) => [name, type, nulls > 0 ? `${nulls.toLocaleString('en')} null` : '']))),
+    ...(values.length > 0 ? [section('metadata', table(values))] : []),
+    ...parts.flatMap((part) => [
+      ...(parts.length > 1 ? [paint(`${part.name}: ${partSummary(part, kind)}`, 'bold')] : []),
+      ...(part.total.rows > 0 ? partSections(inspection, part) : []),
+    ]),
+  ].join('\n\n');
+}
+
+function partSections(inspection: Inspection, part: InspectedPart): string[] {
+  const { header, rows, align } = sourceTable(inspection, part);
+  const shown = rows.length > MOST_SOURCES ? [...rows.slice(0, MOST_SOURCES - 1), rows.at(-1)!] : rows;
+  const hidden = rows.length - shown.length;
+  const histograms = lengthHistograms(inspection, part);
+  const drawn = histograms
+    .slice(0, MOST_HISTOGRAMS)
+    .map(({ name, bars }) => `${histograms.length > 1 ? `${cellText(name)}\n` : ''}${histogram(bars)}`);
+  const left = histograms.length - drawn.length;
+  return [
+    section('by source', table(shown, { header, align }) + (hidden > 0 ? `\n${hidden} more sources: --html shows all` : '')),
+    ...(drawn.length > 0
+      ? [
+          section(
+            `documents by length in ${inspection.lengthsIn}`,
+            [...drawn, ...(left > 0 ? [`${left} more sources: --html shows all`] : [])].join('\n\n'),
+          ),
+        ]
+      : []),
+    section('examples', part.examples.map((row) => rowText(row, false)).join('\n\n')),
+  ];
+}
+
+/** A row for the terminal: all that is known of it, or what an example shows. */
+export function rowText(row: Row, whole = true): string {
+  const { tokens, text, others, left } = row;
+  const parts = [paint(cellText(rowTitle(row)), 'bold')];
+  const label = (name: string, value: string) => parts.push(whole ? `${paint(name, 'cyan')}\n${value}` : value);
+  if (tokens && (whole || !tokens.pieces)) label('ids', tokens.ids.join(' '));
+  if (tokens?.pieces) label('tokens', tokenStripes(tokens.pieces));
+  if (tokens?.supervised && whole) label('to be predicted (places of tokens, from 0)', supervisedRanges(tokens.supervised));
+  if (text !== undefined && (whole || !tokens)) label('text', withoutControls(text));
+  if (others !== undefined) label('other columns', withoutControls(others));
+  if (left) parts.push(paint(`… ${left}`, 'dim'));
+  return parts.join('\n');
+}
+
+function section(title: string, body: string): string {
+  const indented = body.replace(/^(?=.)/gm, '  ');
+  return `${paint(title, 'cyan')}\n${indented}`;
+}
