@@ -20,16 +20,16 @@ export function inspectCommand(): Command {
       const { inspect, inspectRow } = await import('../../datasets/inspect/inspect.js');
       const { inspectionPage, rowPage } = await import('../../datasets/inspect/page.js');
       const { inspectionText, rowText } = await import('../../datasets/inspect/terminal.js');
-      const { checkPage, writePage } = await import('../output.js');
-      if (html !== undefined) await checkPage(html, overwrite);
+      const { checkPage, writePage } = await import('../page.js');
+      if (html !== undefined) await checkPage('inspect data', html, overwrite);
       if (row !== undefined) {
         const found = await inspectRow(file, row, tokenizer);
         if (html === undefined) console.log(rowText(found));
-        else await writePage(html, rowPage(`${file}, row ${row}`, found), overwrite);
+        else await writePage(html, rowPage(`${file}, row ${row}`, found));
         return;
       }
       const inspection = await inspect(file, tokenizer);
       if (html === undefined) console.log(inspectionText(inspection));
-      else await writePage(html, inspectionPage(inspection), overwrite);
+      else await writePage(html, inspectionPage(inspection));
     });
 }

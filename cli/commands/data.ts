@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { cleanCommand } from './data-clean.js';
 import { fetchCommand } from './data-fetch.js';
 import { importCommand } from './data-import.js';
 import { inspectCommand } from './data-inspect.js';
@@ -9,6 +10,7 @@ export function dataCommand(): Command {
     .description('bring, import and prepare data')
     .addCommand(fetchCommand())
     .addCommand(importCommand())
+    .addCommand(cleanCommand())
     .addCommand(inspectCommand())
     .addCommand(prepareCommand());
 }

@@ -38,7 +38,7 @@ describe('fourfold data inspect', () => {
     assert.match(page, /<pre>樱花\nand more<\/pre>/);
     const again = await fourfold(...argv);
     assert.equal(again.code, 1);
-    assert.match(again.stderr, /^error: write a page: .*page\.html exists already\. Choose another name, or say --overwrite\n$/);
+    assert.match(again.stderr, /^error: inspect data: .*page\.html exists already\. Choose another, or say --overwrite\n$/);
     assert.equal((await fourfold(...argv, '--row', '0', '--overwrite')).code, 0);
     assert.match(await fs.readFile(at('page.html'), 'utf8'), /<pre>one<\/pre>/);
   });
