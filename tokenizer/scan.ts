@@ -64,6 +64,17 @@ export function gpt2Scanner(): WordScanner {
   };
 }
 
+/** Cuts by WORD_PATTERN of a `word` tokenizer. */
+export function wordScanner(): WordScanner {
+  const kinds = classes();
+  return (text, i, end) => {
+    const start = text[i] === BLANK && kindAt(kinds, text, i + 1, end) <= NUMBER ? i + 1 : i;
+    const kind = kindAt(kinds, text, start, end);
+    if (kind === MARK || kind === LETTER) return run(kinds, text, start, end, MARK, LETTER);
+    return kind === NUMBER ? run(kinds, text, start, end, NUMBER, NUMBER) : characterEnd(text, start);
+  };
+}
+
 /** `\s+(?!\S)|\s+` for spaces from `i` to `last`: all at the end of the text; else all but one, which leads the next word. */
 function allButOne(text: Uint8Array, i: number, last: number, end: number): number {
   if (last === end) return last;

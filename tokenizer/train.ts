@@ -1,8 +1,7 @@
 import { UserError } from '../util/errors.js';
 import { besides, mapInWorkers } from '../util/workers.js';
-import { characterEnd, llamaScanner } from './scan.js';
+import { characterEnd, llamaScanner, wordScanner } from './scan.js';
 import { SPECIAL_TOKENS } from './special-tokens.js';
-import { splitWords } from './split.js';
 import { cutBatches, type TextBatch } from './text-batch.js';
 import type { Tokenizer } from './tokenizer.js';
 import { trainBytePair } from './train-byte-pair.js';
@@ -100,8 +99,7 @@ async function lookAhead(batches: AsyncGenerator<TextBatch>, bytes: number): Pro
 
 /** What counts the words of a text in UTF-8 for a kind of tokenizer. */
 export function wordCounter(kind: Tokenizer['kind'], counts: WordCounts): (text: Uint8Array) => void {
-  if (kind === 'word') return (text) => splitWords(utf8.decode(text), (word) => addText(counts, word));
-  const wordEnd = kind === 'bpe' ? llamaScanner(3) : characterEnd;
+  const wordEnd = { bpe: () => llamaScanner(3), word: wordScanner, char: () => characterEnd }[kind]();
   return (text) => {
     for (let i = 0; i < text.length; ) {
       const end = wordEnd(text, i, text.length);
@@ -109,13 +107,6 @@ export function wordCounter(kind: Tokenizer['kind'], counts: WordCounts): (text:
       i = end;
     }
   };
-}
-
-const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
-
-function addText(counts: WordCounts, word: string): void {
-  const bytes = Buffer.from(word, 'utf8');
-  counts.add(bytes, 0, bytes.length);
 }
 
 function joined(counted: CountedWords[]): CountedWords {
