@@ -22,9 +22,14 @@ const MAX_SOURCES = 1000;
 export const OTHER_SOURCES = '(other sources)';
 const NO_SOURCE = '(no source)';
 
-/** Counts the rows of record batches by source. */
+const EXAMPLES = 4;
+
+/** Counts the rows of record batches by source, and picks examples. */
 export class SourceCounter {
   private readonly sources = new Map<string, SourceCounts>();
+  /** Of each source: rows with the smallest hashes, in their order. */
+  private readonly picked = new Map<string, number[]>();
+  private rows = 0;
 
   add(batch: RecordBatch): void {
     const column = columnOf(batch, 'source', isText);
@@ -34,9 +39,27 @@ export class SourceCounter {
       const source = name(from);
       let to = from + 1;
       while (to < batch.numRows && name(to) === source) to++;
-      addRows(this.of(source ?? NO_SOURCE), columns, from, to);
+      const counts = this.of(source ?? NO_SOURCE);
+      addRows(counts, columns, from, to);
+      for (let row = from; row < to; row++) pick(this.picked.get(counts.name)!, this.rows + row);
       from = to;
     }
+    this.rows += batch.numRows;
+  }
+
+  /**
+   * A few rows (places in the order of all that were added) from anywhere, the same for the same rows: of each source in turn, the sources
+   * with the most rows first.
+   */
+  examples(): number[] {
+    const sources = [...this.sources.values()].sort((a, b) => b.rows - a.rows);
+    const inTurn = Array.from({ length: EXAMPLES }, (_, turn) =>
+      sources.flatMap(({ name }) => this.picked.get(name)!.slice(turn, turn + 1)),
+    );
+    return inTurn
+      .flat()
+      .slice(0, EXAMPLES)
+      .sort((a, b) => a - b);
   }
 
   /** What was counted, by source and in all. */
@@ -55,11 +78,29 @@ export class SourceCounter {
     const key = this.sources.has(name) || this.sources.size < MAX_SOURCES ? name : OTHER_SOURCES;
     const source = this.sources.get(key) ?? { name: key, rows: 0 };
     this.sources.set(key, source);
+    if (!this.picked.has(key)) this.picked.set(key, []);
     return source;
   }
 }
 
 type Counted = 'rows' | 'bytes' | 'characters' | 'tokens' | 'supervised';
+
+/** Takes `row` into the few with the smallest hashes. */
+function pick(picked: number[], row: number): void {
+  const hash = hashOf(row);
+  if (picked.length === EXAMPLES && hash >= hashOf(picked[EXAMPLES - 1])) return;
+  let at = picked.length;
+  while (at > 0 && hashOf(picked[at - 1]) > hash) at--;
+  picked.splice(at, 0, row);
+  picked.length = Math.min(picked.length, EXAMPLES);
+}
+
+/** 32 bits that look like nothing of the number. Source: Appleby, MurmurHash3, the finalizer. */
+function hashOf(row: number): number {
+  let hash = Math.imul(row ^ (row >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}
 
 function countedColumns(batch: RecordBatch) {
   const ids = columnOf(batch, 'ids', isIds);

@@ -46,7 +46,7 @@ export function lengthHistograms({ lengthsIn }: Inspection, { total, sources }: 
   const bySize = [...sources].sort((a, b) => (b[lengthsIn] ?? 0) - (a[lengthsIn] ?? 0));
   return [total, ...(sources.length > 1 ? bySize : [])].map(({ name, rows, lengths }) => ({
     name,
-    bars: lengthBins(lengths!, [total.lengths!]).map(({ label, count }) => ({
+    bars: lengthBins(lengths!).map(({ label, count }) => ({
       label,
       value: count,
       note: count > 0 ? `${count.toLocaleString('en')} (${percent(count, rows)})` : '',
@@ -78,7 +78,7 @@ export function rowTitle({ row, file, source, bytes, tokens }: Row): string {
     bytes !== undefined && counted(bytes, 'byte'),
     tokens?.supervised && `${counted(tokens.supervised.filter(Boolean).length, 'token')} to be predicted`,
   ];
-  return [`row ${row.toLocaleString('en')}`, ...facts.filter((fact) => fact)].join(' · ');
+  return [`row ${row}`, ...facts.filter((fact) => fact)].join(' · ');
 }
 
 /** The stretches of a row that are to be predicted: `3–17, 40`. */

@@ -41,7 +41,6 @@ export interface InspectedPart {
   examples: Row[];
 }
 
-const EXAMPLES = 3;
 /**
  * Goes through an Arrow file, or a directory of prepared tokens, record batch by record batch.
  * @param tokenizer path by which a corpus is counted in tokens, or tokens are decoded; otherwise tokens are decoded by the tokenizer.json
@@ -69,7 +68,7 @@ export async function inspect(file: string, tokenizer?: string): Promise<Inspect
       starts.push(batches);
     }
     const first = parts.reduce((sum, { total }) => sum + total.rows, 0);
-    const examples = await spread(files, starts, rows, first, data);
+    const examples = await readExamples(counter.examples(), files, starts, first, data);
     parts.push({ name, files: files.length, batches: starts.flat().length, size, ...counter.counts(), examples });
   }
   if (kind === 'corpus' && data.tokenizer) await countTokens(file, data.tokenizer, parts[0]);
@@ -157,12 +156,10 @@ async function* batchesOf(file: string, schema: Schema): AsyncGenerator<RecordBa
   }
 }
 
-/** Rows at even distances, in the middle of each stretch. @param first the row that the first of `files` begins with. */
-async function spread(files: readonly string[], starts: readonly number[][], rows: number, first: number, data: Data): Promise<Row[]> {
+/** @param starts of each file's record batches: their first row. @param first the row of all that the first of `files` begins with. */
+async function readExamples(rows: number[], files: string[], starts: number[][], first: number, data: Data): Promise<Row[]> {
   const examples: Row[] = [];
-  const count = Math.min(EXAMPLES, rows);
-  for (let n = 0; n < count; n++) {
-    const row = Math.floor(((n + 0.5) * rows) / count);
+  for (const row of rows) {
     const file = starts.findLastIndex((batches) => batches.length > 0 && batches[0] <= row);
     const batch = starts[file].findLastIndex((start) => start <= row);
     const arrow = await openArrow(files[file]);

@@ -32,10 +32,11 @@ export interface LengthBin {
   count: number;
 }
 
-/** The bins from the first to the last that any of `all` has something in, with the counts of `counts`. */
-export function lengthBins(counts: LengthCounts, all: readonly LengthCounts[] = [counts]): LengthBin[] {
-  const used = STARTS.map((_, bin) => all.some((each) => each[bin] > 0));
-  return STARTS.map((_, bin) => ({ label: label(bin), count: counts[bin] })).slice(used.indexOf(true), used.lastIndexOf(true) + 1);
+/** The bins from the first to the last that has something in it. */
+export function lengthBins(counts: LengthCounts): LengthBin[] {
+  const first = counts.findIndex((count) => count > 0);
+  const last = counts.findLastIndex((count) => count > 0);
+  return STARTS.map((_, bin) => ({ label: label(bin), count: counts[bin] })).slice(Math.max(0, first), last + 1);
 }
 
 function label(bin: number): string {

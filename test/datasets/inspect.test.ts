@@ -136,19 +136,23 @@ describe('inspecting data', () => {
     assert.equal(parts[0].sources[0].tokens, expected(['abc', 'x'.repeat(1200)]));
     assert.equal(parts[0].sources[1].tokens, expected(['模型', 'the cat']));
     assert.equal(parts[0].total.tokens, expected(['abc', 'x'.repeat(1200), '模型', 'the cat']));
-    assert.deepEqual(parts[0].examples[1].tokens?.ids, tokenizer.encode('模型'));
+    assert.deepEqual(parts[0].examples.find(({ row }) => row === 2)?.tokens?.ids, tokenizer.encode('模型'));
   });
 
-  it('shows examples at even distances, and the beginning of long ones', async () => {
-    const { parts } = await inspect(await corpus(2));
-    assert.deepEqual(
-      parts[0].examples.map(({ row, text: shown, left }) => [row, shown?.length, left]),
-      [
-        [0, 0, undefined],
-        [2, 2, undefined],
-        [4, 7, undefined],
-      ],
-    );
+  it('shows examples of each source, the same for the same rows', async () => {
+    const sources = Array.from({ length: 300 }, (_, i) => (i < 250 ? 'large' : i % 2 ? 'b' : 'c'));
+    const columns = { text: [sources.map((_, i) => `text ${i}`), text], source: [sources, text] } as const;
+    const examples = async (batchRows: number) => {
+      const { parts } = await inspect(await writeArrow(at('examples.arrow'), columns as never, { batchRows }));
+      return parts[0].examples.map(({ row, source, text: shown }) => ({ row, source, shown }));
+    };
+    const rows = await examples(1000);
+    assert.deepEqual(await examples(7), rows);
+    for (const { row, source, shown } of rows) assert.deepEqual([source, shown], [sources[row], `text ${row}`]);
+    assert.deepEqual(rows.map(({ source }) => source).sort(), ['b', 'c', 'large', 'large']);
+  });
+
+  it('shows the beginning of long texts, and never half a character', async () => {
     const long = await writeArrow(at('long.arrow'), { text: [[`${'y'.repeat(499)}😀${'z'.repeat(600)}`], text], source: [['a'], text] });
     const [example] = (await inspect(long)).parts[0].examples;
     assert.deepEqual([example.text, example.left], ['y'.repeat(499), '602 more characters']);
