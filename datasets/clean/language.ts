@@ -33,14 +33,24 @@ const FUNCTION_WORDS: Record<string, string> = {
 };
 
 const LANGUAGES = Object.keys(FUNCTION_WORDS);
-/** Hash of a function word → one bit a language. */
-const MEMBERSHIP = new Map<number, number>();
+const SLOTS = 1 << 13;
+/** Hashes of the function words, looked for from the slot of their last bits on, and one bit a language that has the word; 0 = free slot. */
+const HASHES = new Int32Array(SLOTS);
+const MEMBERSHIP = new Int32Array(SLOTS);
 LANGUAGES.forEach((language, i) => {
   for (const word of FUNCTION_WORDS[language].split(/\s+/)) {
     const hash = termHash(word);
-    MEMBERSHIP.set(hash, (MEMBERSHIP.get(hash) ?? 0) | (1 << i));
+    const slot = slotOf(hash);
+    HASHES[slot] = hash;
+    MEMBERSHIP[slot] |= 1 << i;
   }
 });
+
+function slotOf(hash: number): number {
+  let slot = hash & (SLOTS - 1);
+  while (MEMBERSHIP[slot] !== 0 && HASHES[slot] !== hash) slot = (slot + 1) & (SLOTS - 1);
+  return slot;
+}
 
 /** What a guess goes by. */
 export interface LanguageGuess {
@@ -68,7 +78,7 @@ export function guessLanguage(words: Words, minHan = 0.3, minFunctionWords = 0.1
   if (words.latinLetters <= words.otherLetters) return { language: 'other', ...none };
   const counts = new Uint32Array(LANGUAGES.length);
   for (let i = 0; i < words.terms; i++) {
-    let languages = MEMBERSHIP.get(words.hash[i]) ?? 0;
+    let languages = MEMBERSHIP[slotOf(words.hash[i])];
     for (; languages !== 0; languages &= languages - 1) counts[31 - Math.clz32(languages & -languages)]++;
   }
   let rival = 1;

@@ -26,11 +26,12 @@ export const scrubContacts = documentRule({
     phones: { default: true, meaning: 'Replace phone numbers.' },
   },
   start: (what) => (document) => {
+    const emailsPossible = what.emails && document.words.atSigns > 0;
+    const phonesPossible = what.phones && document.words.digits >= 7 && mayHavePhone(document.bytes);
+    if (!emailsPossible && !phonesPossible) return undefined;
     const text = document.byteString;
-    const emails = what.emails ? findEmails(text) : [];
-    const phones = what.phones
-      ? findPhones(text).filter((phone) => !emails.some(({ from, to }) => phone.from < to && from < phone.to))
-      : [];
+    const emails = emailsPossible ? findEmails(text) : [];
+    const phones = phonesPossible ? findPhones(text).filter((phone) => !emails.some((email) => overlap(phone, email))) : [];
     if (emails.length + phones.length === 0) return undefined;
     const found = [...emails, ...phones].sort((a, b) => a.from - b.from);
     let result = '';
@@ -39,10 +40,13 @@ export const scrubContacts = documentRule({
       result += text.slice(done, from) + as;
       done = to;
     }
-    const counts = [`${emails.length} e-mail addresses`, `${phones.length} phone numbers`].filter((part) => !part.startsWith('0'));
+    const counts = [...counted(emails.length, 'e-mail address', 'es'), ...counted(phones.length, 'phone number', 's')];
     return { bytes: Buffer.from(result + text.slice(done), 'latin1'), at: found[0].from, reason: counts.join(', ') };
   },
 });
+
+const overlap = (a: Found, b: Found) => a.from < b.to && b.from < a.to;
+const counted = (n: number, what: string, plural: string) => (n === 0 ? [] : [`${n} ${what}${n > 1 ? plural : ''}`]);
 
 const ADDRESS = /[a-z0-9](?:[a-z0-9._%+-]{0,62}[a-z0-9_%+-])?@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.){1,8}[a-z]{2,24}(?![a-z0-9@])/iy;
 const LOCAL = /[a-z0-9._%+-]/i;
@@ -83,6 +87,20 @@ const NATIONAL = [
   /^[48]00-\d{3}-?\d{4}/,
   /^1-8(?:00|33|44|55|66|77|88)-\d{3}-\d{4}/,
 ];
+
+/** Whether there are seven digits with at most two signs between them. */
+function mayHavePhone(bytes: Uint8Array): boolean {
+  let digits = 0;
+  let since = 0;
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i];
+    if (byte >= 0x30 && byte <= 0x39) {
+      if (++digits === 7) return true;
+      since = 0;
+    } else if (digits > 0 && (++since > 2 || byte > 0x39)) digits = 0;
+  }
+  return false;
+}
 
 const bytesOf = (text: string) => Buffer.from(text).toString('latin1');
 const CHINESE = ['电话', '手机', '传真', '热线', '致电', '拨打', '電話', '手機', '傳真', '微信'].map(bytesOf).join('|');

@@ -23,6 +23,9 @@ export class Words {
   /** Letters of the Latin script, and of others but Han and kana. */
   latinLetters = 0;
   otherLetters = 0;
+  /** Digits and other numerals. */
+  digits = 0;
+  atSigns = 0;
   /** `#`, and `...` or `…`. */
   hashSigns = 0;
   ellipses = 0;
@@ -56,6 +59,8 @@ export class Words {
     let alphabetic = 0;
     let latinLetters = 0;
     let otherLetters = 0;
+    let digits = 0;
+    let atSigns = 0;
     let hashSigns = 0;
     let ellipses = 0;
     let terms = 0;
@@ -119,10 +124,11 @@ export class Words {
             letters++;
             if (kind === LATIN) latinLetters++;
             else if (kind === LETTER) otherLetters++;
-          }
+          } else if (kind === DIGIT) digits++;
         } else if (c === 0x2e) {
           if (++dots === 3) ellipses++;
         } else if (c === 0x23) hashSigns++;
+        else if (c === 0x40) atSigns++;
         else if (c === 0x2026) ellipses++;
         if (c !== 0x2e) dots = 0;
       } else dots = 0;
@@ -135,6 +141,8 @@ export class Words {
     this.alphabetic = alphabetic;
     this.latinLetters = latinLetters;
     this.otherLetters = otherLetters;
+    this.digits = digits;
+    this.atSigns = atSigns;
     this.hashSigns = hashSigns;
     this.ellipses = ellipses;
     this.terms = terms;
