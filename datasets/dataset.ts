@@ -14,21 +14,31 @@ const part = z.object({
   shards: z.array(z.object({ file: z.string(), batches: z.array(z.object({ source: whole, ...counts })) })),
 });
 
-const dataset = z.object({
-  tokenizer_sha256: z.string(),
-  vocab_size: z.int().min(1),
-  split: z.enum(['hash', 'tail']),
-  eval_fraction: z.number(),
-  seed: z.number(),
-  importer: z.string(),
-  source_sha256: z.string(),
-  /** Weight of each source in training, where one was given. */
-  mixture: z.record(z.string(), z.number()).optional(),
-  /** Names of the sources. */
-  sources: z.array(z.string()).min(1),
-  train: part,
-  eval: part,
-});
+const dataset = z
+  .object({
+    tokenizer_sha256: z.string(),
+    vocab_size: z.int().min(1),
+    split: z.enum(['hash', 'tail']),
+    eval_fraction: z.number(),
+    seed: z.number(),
+    importer: z.string(),
+    source_sha256: z.string(),
+    /** Weight of each source in training, where one was given. */
+    mixture: z.record(z.string(), z.number()).optional(),
+    /** Names of the sources. */
+    sources: z.array(z.string()).min(1),
+    train: part,
+    eval: part,
+  })
+  .refine(
+    ({ sources, train, eval: heldOut }) =>
+      [train, heldOut].every(
+        (part) =>
+          part.sources.length === sources.length &&
+          part.shards.every(({ batches }) => batches.every(({ source }) => source < sources.length)),
+      ),
+    { error: 'every source must be one of sources' },
+  );
 
 /** dataset.json of a directory of prepared tokens. */
 export type Dataset = z.output<typeof dataset>;
@@ -55,5 +65,8 @@ export async function readDataset(directory: string): Promise<Dataset> {
   const { data, error } = dataset.safeParse(json);
   if (data) return data;
   const [{ path: at, message }] = error.issues;
-  throw fail(`${file} is of another version or damaged: at ${at.join('.') || 'its top'}, ${message}`, error);
+  throw fail(
+    `${file} is of another version or damaged: at ${at.join('.') || 'its top'}, ${message.replace('undefined', 'nothing')}`,
+    error,
+  );
 }

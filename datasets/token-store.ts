@@ -1,6 +1,5 @@
-import fs from 'node:fs/promises';
 import path from 'node:path';
-import { loadTokenizer } from '../tokenizer/index.js';
+import { readTokenizer } from '../tokenizer/index.js';
 import { UserError } from '../util/errors.js';
 import { checkColumns, type OpenArrow, openArrow, type RecordBatch } from './arrow.js';
 import { type Dataset, readDataset } from './dataset.js';
@@ -46,7 +45,7 @@ export interface TokenStore {
  */
 export async function openTokens(directory: string, part: 'train' | 'eval'): Promise<TokenStore> {
   const dataset = await readDataset(directory);
-  const tokenizer = loadTokenizer(JSON.parse(await fs.readFile(path.join(directory, 'tokenizer.json'), 'utf8')));
+  const tokenizer = await readTokenizer(path.join(directory, 'tokenizer.json'));
   const hash = tokenizer.hash();
   checkTokenizer(path.join(directory, 'dataset.json'), dataset.tokenizer_sha256, hash);
   const byteLengths = Uint32Array.from({ length: tokenizer.vocabSize }, (_, id) => tokenizer.byteLength(id));
@@ -132,7 +131,7 @@ function untoldBytes(
 function checkTokenizer(path: string, made: string | undefined, hash: string): void {
   if (made === hash) return;
   throw new UserError(
-    `load data: ${path} must be made with the tokenizer.json beside it (${hash.slice(0, 12)}…); received ${made?.slice(0, 12)}…. Prepare the data again`,
+    `load data: ${path} must be made with the tokenizer.json beside it (${hash.slice(0, 12)}…); received ${made === undefined ? 'none' : `${made.slice(0, 12)}…`}. Prepare the data again`,
   );
 }
 

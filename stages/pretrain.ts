@@ -10,7 +10,7 @@ import { type HostBatch, type Loader, type LoaderOptions, type LoaderState, open
 import { shareRows } from '../datasets/mixture.js';
 import { openPass, type Pass } from '../datasets/pass.js';
 import { prepareTraining } from '../datasets/training.js';
-import { evaluator } from '../evaluation/language-model.js';
+import { evaluator, type LanguageModelMetrics } from '../evaluation/language-model.js';
 import { flopsPerToken, type ModelConfig, parameterCount } from '../model/config.js';
 import { initialParameters, parametersFrom } from '../model/parameters.js';
 import { setPrecision } from '../ops/precision.js';
@@ -159,9 +159,7 @@ export async function pretrain(
         Object.assign(trainer.metrics, held);
         isBest = !(trainer.metrics['best/eval/loss'] <= held['eval/loss']);
         if (isBest) Object.assign(trainer.metrics, { 'best/eval/loss': held['eval/loss'], 'best/step': state.step });
-        progress.note(
-          `step ${state.step}: eval loss ${held['eval/loss'].toFixed(4)}, ${held['eval/bits_per_byte'].toFixed(4)} bits per byte`,
-        );
+        progress.note(`step ${state.step}: ${describeEvaluation(held, heldOut.sources)}`);
       }
       if (config.sample_steps > 0 && (state.step % config.sample_steps === 0 || last)) {
         for (const sample of await samples(config, state, tokenizer)) directory.samples.write({ step: state.step, ...sample });
@@ -290,6 +288,13 @@ function warnOfOtherDevice(directory: RunDirectory, now: DeviceDescription, say:
   say(
     `This run began on ${before.device} ${before.isa ?? ''} and goes on on ${now.device} ${now.isa ?? ''}: the numbers will differ in their last bits.`,
   );
+}
+
+/** Loss and bits per byte, with those of each source where there are several. */
+function describeEvaluation(held: LanguageModelMetrics, sources: readonly string[]): string {
+  const each = sources.map((source) => `${source} ${held[`eval/bits_per_byte/${source}`]?.toFixed(4)}`);
+  const bits = `${held['eval/bits_per_byte'].toFixed(4)} bits per byte${sources.length > 1 ? ` (${each.join(', ')})` : ''}`;
+  return `eval loss ${held['eval/loss'].toFixed(4)}, ${bits}`;
 }
 
 function describeModel(
