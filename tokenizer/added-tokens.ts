@@ -76,7 +76,10 @@ export class AddedTokens {
   private find(text: string, matcher: Matcher | undefined, allowSpecial: boolean, visit: (part: string | number) => void): void {
     let position = 0;
     if (matcher !== undefined && this.any(allowSpecial)) {
-      for (const { 0: match, index } of text.matchAll(matcher.pattern)) {
+      const { pattern } = matcher;
+      pattern.lastIndex = 0;
+      for (let found = pattern.exec(text); found !== null; found = pattern.exec(text)) {
+        const { 0: match, index } = found;
         const token = matcher.tokens.get(match)!;
         let start = index;
         let end = index + match.length;

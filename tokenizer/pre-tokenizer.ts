@@ -66,7 +66,10 @@ function splitBy(pattern: RegExp): (text: string) => string[] {
     const pieces: string[] = [];
     let position = 0;
     try {
-      for (const { 0: match, index } of text.matchAll(pattern)) {
+      pattern.lastIndex = 0;
+      for (let found = pattern.exec(text); found !== null; found = pattern.exec(text)) {
+        const { 0: match, index } = found;
+        if (match === '') pattern.lastIndex += text.codePointAt(index)! > 0xffff ? 2 : 1;
         if (index > position) pieces.push(text.slice(position, index));
         if (match !== '') pieces.push(match);
         position = index + match.length;
