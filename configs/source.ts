@@ -1,5 +1,8 @@
 import { type Document, isCollection, isMap, isScalar, LineCounter, type Node, parseDocument, type YAMLError } from 'yaml';
 
+/** Aliases that multiply, or values in each other without end. */
+const TOO_MUCH = 'not valid YAML: values may not be in each other without end; received thousands; write them out';
+
 export type Path = readonly PropertyKey[];
 
 /** Something wrong in a configuration, and the place to look at. */
@@ -40,9 +43,10 @@ export class Source {
     try {
       this.value = this.document.toJS() ?? {};
     } catch (error) {
-      const name = /: (\S+)$/.exec((error as Error).message)?.[1];
-      const offset = Math.max(0, text.indexOf(`*${name}`));
-      const fault = `not valid YAML: an alias follows its anchor; received *${name}; write &${name} before it`;
+      const name = /Unresolved alias.*: (\S+)$/.exec((error as Error).message)?.[1];
+      const offset = name === undefined ? 0 : Math.max(0, text.indexOf(`*${name}`));
+      const fault =
+        name === undefined ? TOO_MUCH : `not valid YAML: an alias follows its anchor; received *${name}; write &${name} before it`;
       this.problems.push({ ...this.position(offset), text: fault });
     }
   }
@@ -126,7 +130,8 @@ export function dotted(path: Path): string {
 }
 
 function describe(fault: YAMLError, text: string): string {
-  const here = text.slice(fault.pos[0]).split(/[\s:]/, 1)[0];
+  const word = text.slice(fault.pos[0], fault.pos[0] + 61).split(/[\s:]/, 1)[0];
+  const here = word.length > 60 ? `${word.slice(0, 57)}...` : word;
   switch (fault.code) {
     case 'DUPLICATE_KEY':
       return `${here}: a key may be given once; received it again; keep one of the two`;
@@ -134,7 +139,9 @@ function describe(fault: YAMLError, text: string): string {
       return 'YAML is indented with spaces; received a tab; replace it by spaces';
     case 'MULTIPLE_DOCS':
       return 'a configuration is one YAML document; received a second one; remove the line ---';
+    case 'RESOURCE_EXHAUSTION':
+      return TOO_MUCH;
     default:
-      return `not valid YAML: ${fault.message.replace(/\s+/g, ' ')}; received ${here ? JSON.stringify(here) : 'the end of it'}; correct it`;
+      return `not valid YAML: ${fault.message.replace(/\s+/g, ' ').replace(/(\S{40})\S+/g, '$1...')}; received ${here ? JSON.stringify(here) : 'the end of it'}; correct it`;
   }
 }

@@ -91,11 +91,12 @@ function tokenBatch(file: string, batch: RecordBatch, said: StoredBatch, byteLen
   checkColumns(file, batch, ['ids', 'bytes']);
   const lists = batch.getChild('ids')!.data[0];
   const values = lists.children[0]?.values;
+  const offsets = lists.valueOffsets;
   const bytes = batch.getChild('bytes')!.data[0]?.values;
-  if (!(values instanceof Uint16Array || values instanceof Uint32Array) || !(bytes instanceof Uint32Array)) {
+  const ofIds = offsets instanceof Int32Array && (values instanceof Uint16Array || values instanceof Uint32Array);
+  if (!ofIds || !(bytes instanceof Uint32Array)) {
     throw damaged(file, 'ids that are lists of uint16 or uint32, and bytes that are uint32', String(batch.schema));
   }
-  const offsets = lists.valueOffsets as Int32Array;
   const ids = values.subarray(offsets[0], offsets[batch.numRows]);
   if (batch.numRows !== said.documents || ids.length !== said.tokens) {
     throw damaged(
