@@ -1,223 +1,180 @@
 import { createHash } from 'node:crypto';
-import { createWriteStream, type WriteStream } from 'node:fs';
 import fs from 'node:fs/promises';
+import os from 'node:os';
 import path from 'node:path';
-import { finished } from 'node:stream/promises';
 import { UserError } from '../util/errors.js';
-import { sha256File } from '../util/files.js';
-import { ArrowFile, corpusBatch, corpusSchema } from './arrow.js';
-import { beginsArray, decodeText, type RawRow, readArray, readLines, withoutMark } from './read-rows.js';
+import { atomicFile, errorCode, exists, sha256File } from '../util/files.js';
+import { ArrowFile, corpusBatchOf, corpusSchema } from './arrow.js';
+import { Found, type Rejected } from './import/found.js';
+import { Quarantine } from './import/quarantine.js';
+import { type DetectedInput, openInputs, type ReadOptions, readInputs } from './import/read.js';
 
-export interface ImportOptions {
-  /** Files and folders; of a folder the files that the importer knows by their ending, in the order of their names. */
-  paths: readonly string[];
-  /** The corpus to write: an Arrow file. Rows that cannot be used go to a .quarantine.jsonl beside it. */
+export { parseColumns } from './import/columns.js';
+export { FORMATS, type Format } from './import/formats.js';
+export type { Rejected } from './import/found.js';
+export type { ReadOptions } from './import/read.js';
+export type { DocumentRule } from './import/text.js';
+
+export interface ImportOptions extends ReadOptions {
+  /** The corpus to write: an Arrow file. What cannot be used goes to a .quarantine.jsonl beside it. */
   output: string;
+  /** Replace the output where it exists. */
+  overwrite?: boolean;
 }
 
 export interface ImportSummary {
   documents: number;
+  /** UTF-8 of all texts. */
   bytes: number;
+  /** Number of files by what they were read as. */
+  formats: Record<string, number>;
+  /** Number of documents by source. */
+  sources: Record<string, number>;
+  /** What was left out on purpose, by why. */
+  skipped: Record<string, number>;
+  /** What could not be used, in all and by reason. */
   quarantined: number;
+  reasons: Record<string, number>;
   /** Where the quarantined rows are; absent when there are none. */
   quarantine?: string;
 }
 
-export type DocumentRule = 'file' | 'line' | 'blank_line';
-
-interface Document {
-  text: string;
-}
-
-interface Rejected {
-  line: number;
-  reason: string;
-  excerpt: string;
-}
-
-type Row = Document | Rejected;
-const BATCH_CHARACTERS = 1 << 22;
+const BATCH_BYTES = 1 << 22;
 const BATCH_ROWS = 8192;
 
-/** Plain text → corpus. A document is a file, a line, or what blank lines part; blank documents are no documents. */
-export async function importText(options: ImportOptions & { document: DocumentRule }): Promise<ImportSummary> {
-  const files = await listFiles(options.paths, ['.txt', '.md']);
-  const read = { file: wholeFile, line: lines, blank_line: paragraphs }[options.document];
-  return writeCorpus(options.output, 'text', files, read);
-}
-
-/** JSON lines (.jsonl), or a JSON array of rows (.json) → corpus. `textColumn` names the field that holds the text. */
-export async function importJsonl(options: ImportOptions & { textColumn?: string }): Promise<ImportSummary> {
-  const files = await listFiles(options.paths, ['.jsonl', '.json']);
-  return writeCorpus(options.output, 'jsonl', files, (file) => jsonRows(file, options.textColumn ?? 'text'));
-}
-
-async function* wholeFile(file: string): AsyncGenerator<Row> {
-  const bytes = withoutMark(await fs.readFile(file));
-  const text = decodeText(bytes);
-  if (text === undefined) yield reject(1, 'the file is not UTF-8', bytes);
-  else if (text !== '') yield { text };
-}
-
-async function* lines(file: string): AsyncGenerator<Row> {
-  for await (const { line, bytes } of readLines(file)) {
-    const text = decodeText(bytes);
-    if (text === undefined) yield reject(line, 'the line is not UTF-8', bytes);
-    else if (text.trim() !== '') yield { text };
+/**
+ * Text of any kind → a corpus. Streams: the memory needed does not grow with the files.
+ * @throws UserError when there is nothing to read, no document in it, the output exists, or it cannot be written.
+ */
+export async function importCorpus(options: ImportOptions): Promise<ImportSummary> {
+  const { output } = options;
+  const aside = `${output}.quarantine.jsonl`;
+  if (options.overwrite !== true && (await exists(output))) {
+    throw new UserError(`import: the output must be new; ${output} exists already. Choose another, or say --overwrite`);
   }
-}
-
-async function* paragraphs(file: string): AsyncGenerator<Row> {
-  let gathered: string[] = [];
-  let bad: Rejected | undefined;
-  const take = (): Row[] => {
-    const row = bad ?? { text: gathered.join('\n') };
-    const empty = gathered.length === 0 && bad === undefined;
-    gathered = [];
-    bad = undefined;
-    return empty ? [] : [row];
-  };
-  for await (const { line, bytes } of readLines(file)) {
-    const text = decodeText(bytes);
-    if (text === undefined) bad ??= reject(line, 'the paragraph is not UTF-8', bytes);
-    else if (text.trim() === '') yield* take();
-    else gathered.push(text);
-  }
-  yield* take();
-}
-
-async function* jsonRows(file: string, column: string): AsyncGenerator<Row> {
-  const rows = (await beginsArray(file)) ? readArray(file) : readLines(file);
-  for await (const row of rows) if (row.bytes.some((byte) => byte > 0x20)) yield jsonRow(row, column);
-}
-
-function jsonRow({ line, bytes, cut }: RawRow, column: string): Row {
-  if (cut) return reject(line, 'the file ends within this row', bytes);
-  const json = decodeText(bytes);
-  if (json === undefined) return reject(line, 'the row is not UTF-8', bytes);
-  let row: unknown;
+  const found = new Found();
+  const inputs = await openInputs(options, found);
   try {
-    row = JSON.parse(json);
+    return await atomicFile(output, async (temporary) => {
+      const quarantine = new Quarantine(temporary.replace(/(\.tmp-\d+)$/, '.quarantine.jsonl$1'));
+      const scratch = temporary.replace(/(\.tmp-\d+)$/, '.posts$1');
+      try {
+        const makeScratch = async () => {
+          await fs.mkdir(scratch, { recursive: true });
+          return scratch;
+        };
+        const summary = await write(inputs, options, found, temporary, quarantine, makeScratch);
+        await quarantine.close();
+        if (quarantine.count > 0) await fs.rename(quarantine.path, aside);
+        else await fs.rm(aside, { force: true }); // of an earlier import
+        if (summary.documents === 0) throw nothingFound(options, summary, aside);
+        return quarantine.count > 0 ? { ...summary, quarantine: aside } : summary;
+      } finally {
+        await quarantine.close();
+        await fs.rm(quarantine.path, { force: true });
+        await fs.rm(scratch, { recursive: true, force: true });
+      }
+    });
   } catch (error) {
-    return reject(line, `the row is not JSON: ${(error as Error).message}`, bytes);
+    throw writingError(output, error);
   }
-  if (typeof row !== 'object' || row === null || Array.isArray(row)) return reject(line, 'the row is not an object', bytes);
-  if (!Object.hasOwn(row, column))
-    return reject(line, `there is no ${JSON.stringify(column)} in the row; it has ${Object.keys(row).join(', ')}`, bytes);
-  const text = (row as Record<string, unknown>)[column];
-  if (typeof text !== 'string') return reject(line, `${JSON.stringify(column)} is not text`, bytes);
-  return text === '' ? reject(line, `${JSON.stringify(column)} is empty`, bytes) : { text };
 }
 
-function reject(line: number, reason: string, bytes: Buffer): Rejected {
-  return { line, reason, excerpt: bytes.subarray(0, 200).toString('utf8') };
+/**
+ * Documents of text of any kind, without a corpus. A string lives no longer than the caller keeps it.
+ * @param onRejected is told of what cannot be used.
+ * @throws UserError as `importCorpus`.
+ */
+export async function* readDocuments(
+  options: ReadOptions & { onRejected?: (row: Rejected) => void },
+): AsyncGenerator<{ text: string; source: string }> {
+  const found = new Found();
+  const inputs = await openInputs(options, found);
+  let scratch: string | undefined;
+  const makeScratch = async () => {
+    scratch ??= await fs.mkdtemp(path.join(os.tmpdir(), 'fourfold-'));
+    return scratch;
+  };
+  try {
+    for await (const _ of readInputs(inputs, options, found, makeScratch)) {
+      for (const row of found.takeRejected()) options.onRejected?.(row);
+      const { bytes, offsets, sources } = found.take();
+      for (const [i, source] of sources.entries()) yield { text: bytes.toString('utf8', offsets[i], offsets[i + 1]), source };
+    }
+    for (const row of found.takeRejected()) options.onRejected?.(row);
+  } finally {
+    if (scratch !== undefined) await fs.rm(scratch, { recursive: true, force: true });
+  }
 }
 
-async function writeCorpus(
-  output: string,
-  importer: string,
-  files: readonly InputFile[],
-  read: (file: string) => AsyncGenerator<Row>,
-): Promise<ImportSummary> {
-  await fs.mkdir(path.dirname(output), { recursive: true });
-  const temporary = path.join(path.dirname(output), `.${path.basename(output)}.tmp-${process.pid}`);
-  const quarantine = new Quarantine(`${output}.quarantine.jsonl`);
+async function write(
+  inputs: readonly DetectedInput[],
+  options: ImportOptions,
+  found: Found,
+  temporary: string,
+  quarantine: Quarantine,
+  scratch: () => Promise<string>,
+): Promise<Omit<ImportSummary, 'quarantine'>> {
+  const formats = tally(inputs.map(({ format }) => format));
   const schema = corpusSchema(
     new Map([
-      ['importer', importer],
-      ['source_sha256', await sha256Files(files)],
+      ['importer', Object.keys(formats).join(',')],
+      ['source_sha256', await sha256Files(inputs)],
     ]),
   );
-  const summary = { documents: 0, bytes: 0, quarantined: 0 };
-  try {
-    const corpus = new ArrowFile(temporary, schema);
-    let texts: string[] = [];
-    let sources: string[] = [];
-    let characters = 0;
-    const flush = async () => {
-      if (texts.length > 0) await corpus.write(corpusBatch(schema, texts, sources));
-      [texts, sources, characters] = [[], [], 0];
-    };
-    for (const { file, name } of files) {
-      for await (const row of read(file)) {
-        if (!('text' in row)) {
-          quarantine.write({ file: name, ...row });
-          continue;
-        }
-        texts.push(row.text);
-        sources.push(name);
-        characters += row.text.length;
-        summary.documents++;
-        summary.bytes += Buffer.byteLength(row.text);
-        if (characters >= BATCH_CHARACTERS || texts.length >= BATCH_ROWS) await flush();
-      }
+  const summary = { documents: 0, bytes: 0, formats, sources: {} as Record<string, number> };
+  const corpus = new ArrowFile(temporary, schema);
+  const flush = async () => {
+    if (found.length === 0) return;
+    const { bytes, offsets, sources } = found.take();
+    summary.documents += sources.length;
+    summary.bytes += bytes.length;
+    tally(sources, summary.sources);
+    for (let from = 0; from < sources.length; from += BATCH_ROWS) {
+      const to = Math.min(from + BATCH_ROWS, sources.length);
+      const own = offsets.slice(from, to + 1).map((offset) => offset - offsets[from]);
+      await corpus.write(corpusBatchOf(schema, bytes.subarray(offsets[from], offsets[to]), own, sources.slice(from, to)));
     }
+  };
+  try {
+    for await (const _ of readInputs(inputs, options, found, scratch)) {
+      if (found.rejected.length > 0) await quarantine.write(found.takeRejected());
+      if (found.size >= BATCH_BYTES || found.length >= BATCH_ROWS) await flush();
+    }
+    await quarantine.write(found.takeRejected());
     await flush();
     await corpus.close();
-    summary.quarantined = await quarantine.close();
-    if (summary.documents === 0) {
-      const reason = summary.quarantined > 0 ? `${summary.quarantined} bad rows (${quarantine.file} says why)` : 'none';
-      throw new UserError(
-        `import ${importer}: there must be at least one document in ${files.map(({ file }) => file).join(', ')}; received ${reason}`,
-      );
-    }
-    await fs.rename(temporary, output);
   } finally {
-    await quarantine.close();
-    await fs.rm(temporary, { force: true });
+    await corpus.abandon();
   }
-  return summary.quarantined > 0 ? { ...summary, quarantine: quarantine.file } : summary;
+  return { ...summary, skipped: Object.fromEntries(found.skipped), quarantined: quarantine.count, reasons: quarantine.reasons };
 }
 
-/** Rows that could not be used: file, line, reason and the beginning of the row. The file is there only if there are any. */
-class Quarantine {
-  private stream: WriteStream | undefined;
-  private count = 0;
-  constructor(readonly file: string) {}
-
-  write(row: object): void {
-    this.stream ??= createWriteStream(this.file);
-    this.stream.write(`${JSON.stringify(row)}\n`);
-    this.count++;
-  }
-
-  async close(): Promise<number> {
-    if (this.stream === undefined)
-      await fs.rm(this.file, { force: true }); // of an earlier import
-    else if (!this.stream.writableEnded) await finished(this.stream.end());
-    return this.count;
-  }
+function tally(names: readonly string[], counts: Record<string, number> = {}): Record<string, number> {
+  for (const name of names) counts[name] = (counts[name] ?? 0) + 1;
+  return counts;
 }
 
-interface InputFile {
-  file: string;
-  /** As documents name their source: without folders above the one that was given. */
-  name: string;
+function nothingFound({ paths }: ImportOptions, { reasons, quarantined, skipped }: ImportSummary, aside: string): UserError {
+  const counts = [...Object.entries(reasons), ...Object.entries(skipped)].map(([reason, count]) => `${reason}: ${count}`).join(', ');
+  const where = quarantined > 0 ? `. ${aside} says where and why` : '';
+  return new UserError(
+    `import: there must be at least one document in ${paths.join(', ')}; received none (${counts || 'nothing but blanks'})${where}`,
+  );
 }
 
-async function listFiles(paths: readonly string[], endings: readonly string[]): Promise<InputFile[]> {
-  const found: InputFile[] = [];
-  for (const given of paths) {
-    const stat = await fs.stat(given).catch(() => undefined);
-    if (stat === undefined)
-      throw new UserError(
-        `import: ${given} must be a file or a folder; there is none. Check the path, or bring data with fourfold data fetch`,
-      );
-    if (stat.isFile()) found.push({ file: given, name: path.basename(given) });
-    else {
-      const names = (await fs.readdir(given, { recursive: true })).filter((name) => endings.includes(path.extname(name).toLowerCase()));
-      if (names.length === 0)
-        throw new UserError(`import: the folder ${given} must hold files that end in ${endings.join(' or ')}; it holds none`);
-      for (const name of names.sort()) found.push({ file: path.join(given, name), name: name.split(path.sep).join('/') });
-    }
-  }
-  return found;
+function writingError(output: string, error: unknown): unknown {
+  const code = errorCode(error);
+  if (code === undefined || error instanceof UserError) return error;
+  const wayOut =
+    code === 'ENOSPC' || code === 'EDQUOT' ? 'There is no space left: make some, or choose another disk with -o' : 'Choose another output';
+  return new UserError(`import: ${output} must be a file that can be written; writing it failed (${code}). ${wayOut}`, 1, { cause: error });
 }
 
 /** One file's own SHA-256; of several, that of their list of hashes and names. */
-async function sha256Files(files: readonly InputFile[]): Promise<string> {
-  if (files.length === 1) return sha256File(files[0].file);
+async function sha256Files(files: readonly DetectedInput[]): Promise<string> {
+  if (files.length === 1) return sha256File(files[0].path);
   const hash = createHash('sha256');
-  for (const { file, name } of files) hash.update(`${await sha256File(file)}  ${name}\n`);
+  for (const file of files) hash.update(`${await sha256File(file.path)}  ${file.name}\n`);
   return hash.digest('hex');
 }

@@ -41,6 +41,43 @@ export async function writeFileAtomic(path: string, contents: string | Uint8Arra
 }
 
 /**
+ * Creates or replaces a file that `fill` writes under a temporary name: synced and renamed when it is done, removed when it fails. What
+ * processes that are no more left of earlier attempts is removed first.
+ */
+export async function atomicFile<T>(path: string, fill: (temporary: string) => Promise<T>): Promise<T> {
+  await fs.mkdir(dirname(path), { recursive: true });
+  await removeOrphans(path);
+  const temporary = temporaryName(path);
+  try {
+    const result = await fill(temporary);
+    await syncFile(temporary);
+    await fs.rename(temporary, path);
+    await syncDirectory(dirname(path));
+    return result;
+  } catch (error) {
+    await fs.rm(temporary, { recursive: true, force: true }).catch(() => {});
+    throw error;
+  }
+}
+
+/** Removes the temporary neighbours of `path`, and of names that begin with it, whose writers are no more. */
+async function removeOrphans(path: string): Promise<void> {
+  for (const name of await fs.readdir(dirname(path))) {
+    const [, target, kind] = LEFTOVER.exec(name) ?? [];
+    if (kind === undefined || kind === 'old' || !target.startsWith(basename(path)) || isRunning(Number(kind.slice(4)))) continue;
+    await fs.rm(join(dirname(path), name), { recursive: true, force: true });
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return errorCode(error) === 'EPERM';
+  }
+}
+
+/**
  * Creates or replaces a directory: `fill` writes into a temporary one, which is synced and renamed. At any moment the old directory or the
  * new one is complete; between two renames the old one lies under its hidden name, where `settledDirectory` and `cleanLeftovers` find it.
  */

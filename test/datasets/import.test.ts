@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs/promises';
 import { readBatches, readMetadata } from '../../datasets/arrow.js';
 import { corpusFrom } from '../../datasets/corpus.js';
-import { importJsonl, importText } from '../../datasets/import.js';
+import { importCorpus } from '../../datasets/import.js';
 import { sha256File } from '../../util/files.js';
 import { temporaryFolder } from './temporary.js';
 
@@ -24,7 +24,7 @@ describe('importing text', () => {
   before(() => fs.writeFile(at('a.txt'), text));
 
   const imported = async (document: 'file' | 'line' | 'blank_line') => {
-    const summary = await importText({ paths: [at('a.txt')], output: at('out.arrow'), document });
+    const summary = await importCorpus({ paths: [at('a.txt')], output: at('out.arrow'), document, overwrite: true });
     const rows = await rowsOf(at('out.arrow'));
     assert.equal(summary.documents, rows.length);
     assert.equal(
@@ -47,32 +47,32 @@ describe('importing text', () => {
     assert.equal(metadata.get('source_sha256'), await sha256File(at('a.txt')));
   });
 
-  it('reads folders in the order of names, and names sources within them', async () => {
+  it('reads folders in the order of names, and names the source by the folder', async () => {
     await fs.mkdir(at('many/inner'), { recursive: true });
     await fs.writeFile(at('many/b.txt'), 'b');
     await fs.writeFile(at('many/inner/c.md'), 'c');
     await fs.writeFile(at('many/a.txt'), 'a');
     await fs.writeFile(at('many/skipped.png'), 'x');
-    await importText({ paths: [at('many')], output: at('many.arrow'), document: 'file' });
+    await importCorpus({ paths: [at('many')], output: at('many.arrow'), document: 'file' });
     assert.deepEqual(await rowsOf(at('many.arrow')), [
-      ['a', 'a.txt'],
-      ['b', 'b.txt'],
-      ['c', 'inner/c.md'],
+      ['a', 'many'],
+      ['b', 'many'],
+      ['c', 'many'],
     ]);
   });
 
   it('puts what is not UTF-8 aside, with line and reason', async () => {
     await fs.writeFile(at('bad.txt'), Buffer.concat([Buffer.from('good\n'), Buffer.from([0xff, 0xfe]), Buffer.from('\nfine')]));
-    const summary = await importText({ paths: [at('bad.txt')], output: at('bad.arrow'), document: 'line' });
+    const summary = await importCorpus({ paths: [at('bad.txt')], output: at('bad.arrow'), document: 'line' });
     assert.deepEqual([summary.documents, summary.quarantined], [2, 1]);
     const [row] = await quarantined(summary.quarantine!);
-    assert.deepEqual([row.file, row.line, row.reason], ['bad.txt', 2, 'the line is not UTF-8']);
+    assert.deepEqual([row.file, row.line, row.offset, row.reason], [at('bad.txt'), 2, 5, 'not the right encoding']);
   });
 
   it('keeps lines whole that cross the chunks of reading', async () => {
     const lines = Array.from({ length: 5000 }, (_, i) => `${i} ${'é🎉'.repeat(i % 700)}`);
     await fs.writeFile(at('long.txt'), lines.join('\n'));
-    await importText({ paths: [at('long.txt')], output: at('long.arrow'), document: 'line' });
+    await importCorpus({ paths: [at('long.txt')], output: at('long.arrow'), document: 'line' });
     assert.deepEqual(
       (await rowsOf(at('long.arrow'))).map(([row]) => row),
       lines,
@@ -81,8 +81,8 @@ describe('importing text', () => {
 
   it('says what is missing', async () => {
     await fs.writeFile(at('empty.txt'), '\n \n');
-    const failing = (path: string) => importText({ paths: [at(path)], output: at('x.arrow'), document: 'line' });
-    await assert.rejects(failing('nowhere.txt'), { name: 'UserError', message: /must be a file or a folder/ });
+    const failing = (path: string) => importCorpus({ paths: [at(path)], output: at('x.arrow'), document: 'line' });
+    await assert.rejects(failing('nowhere.txt'), { name: 'UserError', message: /must be a file, a folder or a pattern; there is none/ });
     await assert.rejects(failing('empty.txt'), { name: 'UserError', message: /at least one document/ });
     await assert.rejects(fs.stat(at('x.arrow')), { code: 'ENOENT' });
   });
@@ -94,10 +94,10 @@ describe('importing rows', () => {
   it('takes the named column, and puts bad rows aside with line and reason', async () => {
     const rows = ['{"body":"one"}', '', '{"body":2}', '{"text":"x"}', 'not json', '[1]', '{"body":""}', '{"body":"two\\n✓"}'];
     await fs.writeFile(at('rows.jsonl'), rows.join('\r\n'));
-    const summary = await importJsonl({ paths: [at('rows.jsonl')], output: at('rows.arrow'), textColumn: 'body' });
+    const summary = await importCorpus({ paths: [at('rows.jsonl')], output: at('rows.arrow'), columns: { text: 'body' } });
     assert.deepEqual(await rowsOf(at('rows.arrow')), [
-      ['one', 'rows.jsonl'],
-      ['two\n✓', 'rows.jsonl'],
+      ['one', 'rows'],
+      ['two\n✓', 'rows'],
     ]);
     assert.equal(summary.quarantined, 5);
     const aside = await quarantined(summary.quarantine!);
@@ -105,7 +105,8 @@ describe('importing rows', () => {
       aside.map(({ line }) => line),
       [3, 4, 5, 6, 7],
     );
-    assert.match(aside[1].reason, /no "body" in the row; it has text/);
+    assert.match(aside[1].detail, /no "body" in the row; it has text/);
+    assert.deepEqual(summary.reasons, { 'not text': 1, 'no such column': 1, 'not JSON': 2, empty: 1 });
   });
 
   it('reads a JSON array of rows, wherever its lines break', async () => {
@@ -115,7 +116,7 @@ describe('importing rows', () => {
       ['wide', `\ufeff \n${JSON.stringify(rows, null, 2)}\n`],
     ]) {
       await fs.writeFile(at(`${name}.json`), json);
-      await importJsonl({ paths: [at(`${name}.json`)], output: at(`${name}.arrow`), textColumn: 'output' });
+      await importCorpus({ paths: [at(`${name}.json`)], output: at(`${name}.arrow`), columns: { text: 'output' } });
       assert.deepEqual(
         (await rowsOf(at(`${name}.arrow`))).map(([text]) => text),
         rows.map(({ output }) => output),
@@ -125,14 +126,14 @@ describe('importing rows', () => {
 
   it('knows the lines of an array, and a row within which the file ends', async () => {
     await fs.writeFile(at('cut.json'), '[\n{"text":"a"},\n{"text":\n1},\n{"text":"b');
-    const summary = await importJsonl({ paths: [at('cut.json')], output: at('cut.arrow') });
+    const summary = await importCorpus({ paths: [at('cut.json')], output: at('cut.arrow') });
     const aside = await quarantined(summary.quarantine!);
     assert.equal(summary.documents, 1);
     assert.deepEqual(
-      aside.map(({ line, reason }) => [line, reason]),
+      aside.map(({ line, row, offset, reason }) => [line, row, offset, reason]),
       [
-        [3, '"text" is not text'],
-        [5, 'the file ends within this row'],
+        [3, 2, 16, 'not text'],
+        [5, 3, 29, 'cut off'],
       ],
     );
   });
@@ -150,15 +151,15 @@ describe('the corpus that a path leads to', () => {
       ['a.jsonl', 'row', 'row'],
     ] as const) {
       const { corpus } = await corpusFrom({ path: at(path), document, output: at('o.arrow') });
-      assert.deepEqual(await rowsOf(corpus), [[text, path]]);
+      assert.deepEqual(await rowsOf(corpus), [[text, 'a']]);
     }
   });
 
-  it('refuses what no importer reads', async () => {
-    await assert.rejects(corpusFrom({ path: 'a.parquet', document: 'row', output: 'o' }), {
+  it('is an error for text of which rows are wanted, and makes nothing', async () => {
+    await assert.rejects(corpusFrom({ path: at('a.txt'), document: 'row', output: at('row.arrow') }), {
       name: 'UserError',
-      message: /Convert it to .jsonl/,
+      message: /document: row/,
     });
-    await assert.rejects(corpusFrom({ path: 'a.txt', document: 'row', output: 'o' }), { name: 'UserError', message: /document: row/ });
+    await assert.rejects(fs.stat(at('row.arrow')), { code: 'ENOENT' });
   });
 });

@@ -3,7 +3,7 @@ import fs from 'node:fs/promises';
 import fc from 'fast-check';
 import { readBatches, readMetadata } from '../../datasets/arrow.js';
 import { documents, isHeldOut } from '../../datasets/documents.js';
-import { importText } from '../../datasets/import.js';
+import { importCorpus } from '../../datasets/import.js';
 import { prepare } from '../../datasets/prepare.js';
 import { trainTokenizerOn } from '../../datasets/train-tokenizer.js';
 import { loadTokenizer, trainTokenizer } from '../../tokenizer/index.js';
@@ -15,7 +15,7 @@ describe('preparing data', () => {
   const at = temporaryFolder();
   const corpusOf = async (text: string, document: 'file' | 'line' = 'line') => {
     await fs.writeFile(at('text.txt'), text);
-    await importText({ paths: [at('text.txt')], output: at('corpus.arrow'), document });
+    await importCorpus({ paths: [at('text.txt')], output: at('corpus.arrow'), document, overwrite: true });
     return at('corpus.arrow');
   };
   const read = async (part: string, shards: readonly { file: string }[]) => {
@@ -54,7 +54,7 @@ describe('preparing data', () => {
         const text = tokenizer.decode(ids, { skipSpecial: true });
         assert.deepEqual(ids, [0, ...tokenizer.encode(text), 1]);
         assert.equal(bytes, Buffer.byteLength(text));
-        assert.equal(source, 'text.txt');
+        assert.equal(source, 'text');
         assert.equal(isHeldOut(text, 0.2), part === 'eval');
         seen.push(text);
       }

@@ -1,0 +1,64 @@
+import { UserError } from '../../util/errors.js';
+import type { Excerpt, Found, Place } from './found.js';
+
+/** Which column of a row holds what. A name with dots (`meta.text`) leads into nested columns. */
+export interface Columns {
+  text?: string;
+  question?: string;
+  answers?: string;
+  accepted?: string;
+}
+
+const KNOWN = ['text', 'question', 'answers', 'accepted'] as const;
+
+/**
+ * Reads `text=body` or `question=q,answers=a,accepted=best`.
+ * @throws UserError when it is not of that form.
+ */
+export function parseColumns(mapping: string): Columns {
+  const columns: Columns = {};
+  for (const part of mapping.split(',')) {
+    const [, name, column] = /^\s*(\w+)\s*=\s*(.+?)\s*$/.exec(part) ?? [];
+    const known = KNOWN.find((key) => key === name);
+    if (known === undefined) {
+      throw new UserError(`import: columns must be NAME=COLUMN with the names ${KNOWN.join(', ')}, as in text=body; received ${part}`);
+    }
+    columns[known] = column;
+  }
+  return columns;
+}
+
+export type Row = Record<string, unknown>;
+
+export const isRow = (value: unknown): value is Row => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** The value of a column, by its very name or else along the dots; undefined where there is none. */
+export function columnValue(row: Row, column: string): unknown {
+  if (Object.hasOwn(row, column)) return row[column];
+  const dot = column.indexOf('.');
+  const parent = dot > 0 ? row[column.slice(0, dot)] : undefined;
+  return isRow(parent) ? columnValue(parent, column.slice(dot + 1)) : undefined;
+}
+
+/** What a value is, in words for a message. */
+export function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return 'null';
+  return Array.isArray(value) ? 'a list' : typeof value === 'object' ? 'an object' : `a ${typeof value}`;
+}
+
+/** Makes documents of rows, or puts them aside. */
+export type TakeRow = (row: Row, place: Place, excerpt: Excerpt) => void;
+
+/** Documents from the column that holds the text. */
+export function textOfRows(found: Found, column: string): TakeRow {
+  const name = JSON.stringify(column);
+  return (row, place, excerpt) => {
+    const text = columnValue(row, column);
+    if (typeof text === 'string') found.addText(text, place);
+    else if (Buffer.isBuffer(text)) found.addBytes(text, 0, text.length, place);
+    else if (text === undefined) {
+      found.reject(place, 'no such column', `there is no ${name} in the row; it has ${Object.keys(row).join(', ') || 'nothing'}`, excerpt);
+    } else if (text === null) found.reject(place, 'empty', `${name} is null`, excerpt);
+    else found.reject(place, 'not text', `${name} must be text; it is ${kindOf(text)}`, excerpt);
+  };
+}

@@ -1,0 +1,143 @@
+import path from 'node:path';
+import { isGutenberg } from './book.js';
+import { type Packing, packingOf, readHead, Unreadable } from './bytes.js';
+import { type Columns, isRow } from './columns.js';
+import { languageOf } from './languages.js';
+import { parquetColumns } from './parquet.js';
+import { ANSWER_COLUMNS } from './qa.js';
+
+/** What a file is read as. */
+export const FORMATS = ['text', 'markdown', 'book', 'html', 'code', 'jsonl', 'json', 'csv', 'parquet', 'arrow', 'qa'] as const;
+export type Format = (typeof FORMATS)[number];
+
+/** How the rows of questions and answers are kept, and whether a book is plain text. Otherwise as the format says. */
+export type Container = Format | 'epub' | 'posts';
+
+export interface Detected {
+  format: Format;
+  container: Container;
+  packing: Packing;
+}
+
+const ENDINGS: Record<string, Format> = {
+  '.txt': 'text',
+  '.text': 'text',
+  '.md': 'markdown',
+  '.markdown': 'markdown',
+  '.epub': 'book',
+  '.html': 'html',
+  '.htm': 'html',
+  '.xhtml': 'html',
+  '.jsonl': 'jsonl',
+  '.ndjson': 'jsonl',
+  '.json': 'json',
+  '.csv': 'csv',
+  '.tsv': 'csv',
+  '.parquet': 'parquet',
+  '.arrow': 'arrow',
+  '.feather': 'arrow',
+};
+
+/** Formats whose files a folder gives when it is read as another. */
+const ALSO: Partial<Record<Format, readonly Format[]>> = {
+  text: ['markdown'],
+  markdown: ['text'],
+  book: ['text'],
+  jsonl: ['json'],
+  json: ['jsonl'],
+  qa: ['jsonl', 'json', 'csv', 'parquet'],
+};
+
+const PACKED = /\.(gz|zst|zstd)$/i;
+const HEAD_BYTES = 1 << 16;
+
+/** A file's name without the ending of its packing. */
+export const unpackedName = (file: string) => file.replace(PACKED, '');
+
+/** The name of a source by its file: without folders and endings. */
+export const sourceName = (file: string) => path.parse(unpackedName(path.basename(file))).name;
+
+const byEnding = (file: string): Format | undefined => ENDINGS[path.extname(unpackedName(file)).toLowerCase()];
+
+/** Whether a folder's file is to be read: the endings decide, and for code its language. */
+export function belongs(file: string, format: Format | undefined): boolean {
+  if (format === 'code') return languageOf(unpackedName(file)) !== undefined;
+  const found = byEnding(file);
+  if (format === undefined) return found !== undefined || isPosts(file) || languageOf(file) !== undefined;
+  if (format === 'qa' && isPosts(file)) return true;
+  return found !== undefined && (found === format || (ALSO[format]?.includes(found) ?? false));
+}
+
+const isPosts = (file: string) => /^posts\.xml$/i.test(path.basename(unpackedName(file)));
+
+/** Endings of the files that a folder is searched for, for messages. */
+export function endingsOf(format: Format | undefined): string {
+  if (format === 'code') return 'of programming languages';
+  const endings = Object.keys(ENDINGS).filter((ending) => belongs(`x${ending}`, format));
+  return [...endings, ...(format === 'qa' || format === undefined ? ['Posts.xml'] : [])].join(' ');
+}
+
+/**
+ * What a file is, by its first bytes and its ending.
+ * @param forced format that the user named.
+ * @throws Unreadable where nothing reads it.
+ */
+export async function detect(file: string, forced: Format | undefined, columns: Columns): Promise<Detected> {
+  const packing = packingOf(await readHead(file, undefined, 4));
+  const head = await readHead(file, packing, HEAD_BYTES);
+  const container = containerOf(file, head, forced);
+  if (container === undefined) throw new Unreadable('not readable', 'nothing says what it is; name its format with --format');
+  if (packing !== undefined && (container === 'parquet' || container === 'arrow' || container === 'epub')) {
+    throw new Unreadable(
+      'not readable',
+      `${container === 'epub' ? 'an' : 'a'} ${container} file is read from its end; unpack the ${packing} file first`,
+    );
+  }
+  return { format: forced ?? (await formatOf(file, container, head, columns)), container, packing };
+}
+
+function containerOf(file: string, head: Buffer, forced: Format | undefined): Container | undefined {
+  const start = head.toString('latin1', 0, 1024);
+  if (forced === 'text' || forced === 'code' || forced === 'html' || forced === 'markdown' || forced === 'csv') return forced;
+  if (start.startsWith('PAR1')) return 'parquet';
+  if (start.startsWith('ARROW1')) return 'arrow';
+  if (start.startsWith('PK\u0003\u0004') && (start.includes('application/epub+zip') || byEnding(file) === 'book' || forced === 'book'))
+    return 'epub';
+  if (forced === 'book') return 'text';
+  if (forced === 'parquet' || forced === 'arrow') return forced;
+  const ending = byEnding(file);
+  const isJson = ending === 'json' || ending === 'jsonl' || forced === 'json' || forced === 'jsonl';
+  if (isJson || (ending === undefined && /^(\xef\xbb\xbf)?\s*[[{]/.test(start)))
+    return /^(\xef\xbb\xbf)?\s*\[/.test(start) ? 'json' : 'jsonl';
+  if (/<posts|<row\s/.test(start) && (forced === 'qa' || isPosts(file))) return 'posts';
+  if (ending === 'book') return 'epub'; // damaged: reading it says how
+  if (ending !== undefined) return ending;
+  if (languageOf(file) !== undefined) return 'code';
+  if (/^(\xef\xbb\xbf)?\s*<(!doctype html|html)/i.test(start)) return 'html';
+  return head.includes(0) && !/^(\xff\xfe|\xfe\xff)/.test(start) ? undefined : 'text';
+}
+
+async function formatOf(file: string, container: Container, head: Buffer, columns: Columns): Promise<Format> {
+  if (container === 'epub') return 'book';
+  if (container === 'posts') return 'qa';
+  if (container === 'text') return isGutenberg(head.toString('utf8')) ? 'book' : 'text';
+  if (container === 'json' || container === 'jsonl' || container === 'csv' || container === 'parquet') {
+    if (columns.question !== undefined) return 'qa';
+    if (columns.text !== undefined || container === 'csv') return container;
+    const names = container === 'parquet' ? await parquetColumns(file) : firstRowColumns(head);
+    if (!names.includes('text') && names.includes('question') && ANSWER_COLUMNS.some((name) => names.includes(name))) return 'qa';
+  }
+  return container;
+}
+
+/** Columns of the first row of JSON, if it ends within the first bytes of the file. */
+function firstRowColumns(head: Buffer): string[] {
+  const json = head.toString('utf8').replace(/^\ufeff?\s*\[?\s*/, '');
+  for (let end = json.indexOf('}'), tries = 0; end >= 0 && tries < 100; end = json.indexOf('}', end + 1), tries++) {
+    try {
+      const row: unknown = JSON.parse(json.slice(0, end + 1));
+      return isRow(row) ? Object.keys(row) : [];
+    } catch {} // a brace within it
+  }
+  return [];
+}
