@@ -35,13 +35,14 @@ export function start(setup: EncodeSetup): WorkerTask<PlacedChunk, EncodedChunk>
   const tokenizer = loadTokenizer(setup.tokenizer, setup.config);
   const { bos, eos } = tokenizer.special;
   const Ids = tokenizer.vocabSize <= 0x10000 ? Uint16Array : Uint32Array;
+  const out = new IdList();
   return {
     run(chunk) {
       const groups = grouped(chunk, setup);
       const documents = groups.reduce((sum, group) => sum + group.pieces.length, 0);
       const lengths = new Uint32Array(documents);
       const bytes = new Uint32Array(documents);
-      const out = new IdList();
+      out.length = 0;
       let document = 0;
       for (const { from, to } of groups.flatMap((group) => group.pieces)) {
         const before = out.length;

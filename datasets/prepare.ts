@@ -1,7 +1,7 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import type { Tokenizer, TrainOptions } from '../tokenizer/index.js';
-import { UserError } from '../util/errors.js';
+import { UserError, writeError } from '../util/errors.js';
 import { errorCode, exists } from '../util/files.js';
 import { besides, defaultThreads, mapInWorkers } from '../util/workers.js';
 import { tokensSchema } from './arrow.js';
@@ -77,6 +77,7 @@ export async function prepare(options: PrepareOptions): Promise<Dataset> {
   checkSurvey(survey, options);
   const preparation = await Preparation.open(output);
   try {
+    await checkOutput(output, options.output, overwrite); // another process may have been faster
     return await prepareIn(preparation, survey, options);
   } catch (error) {
     throw await explained(error, preparation, options);
@@ -117,6 +118,7 @@ async function prepareIn(preparation: Preparation, survey: Survey, options: Prep
       options.onProgress?.({ phase: 'encode', done, total: survey.bytes });
       if (writer.tokens < shardTokens) continue;
       await preparation.save(progress, await writer.finish(), encoded.next);
+      last = undefined;
       writer = unit();
       signal?.throwIfAborted();
     }
@@ -160,7 +162,7 @@ function encodedChunks(
 }
 
 async function tokenizerOf(preparation: Preparation, survey: Survey, options: PrepareOptions): Promise<Tokenizer> {
-  const { tokenizer, corpora, threads, onProgress } = options;
+  const { tokenizer, corpora, threads, signal, onProgress } = options;
   if ('encode' in tokenizer) return tokenizer;
   const { onProgress: _, ...training } = tokenizer;
   const split = { split: options.split, evalFraction: options.evalFraction };
@@ -171,6 +173,7 @@ async function tokenizerOf(preparation: Preparation, survey: Survey, options: Pr
       {
         ...training,
         onProgress({ phase, done, total = survey.bytes }) {
+          signal?.throwIfAborted();
           onProgress?.({ phase, done, total });
         },
       },
@@ -211,18 +214,15 @@ async function checkParts({ split, eval_fraction, train, eval: heldOut }: Datase
   );
 }
 
-/** A full disk and the like, said with what is finished and how to go on. */
+/** An error of the system (a full disk, a file that is gone), said with what is finished and how to go on; another error as it is. */
 async function explained(error: unknown, preparation: Preparation, { output }: PrepareOptions): Promise<unknown> {
-  const code = errorCode(error) ?? errorCode((error as Error).cause);
-  if (code === undefined || (error instanceof UserError && (await preparation.isBegun()) === false)) return error;
-  const kept = (await preparation.isBegun()) ? `What is finished is kept in ${preparation.directory}; ` : '';
-  const full = code === 'ENOSPC' || code === 'EDQUOT';
-  return new UserError(
-    `prepare data: ${full ? `there is no space left for ${output}` : `writing ${output} failed`} (${(error as Error).message}). ${kept}` +
-      `${full ? 'make room' : 'mend that'}, then give the same command again${kept && ' and it goes on'}`,
-    1,
-    { cause: error },
-  );
+  if (!(error instanceof Error) || (errorCode(error) ?? errorCode(error.cause)) === undefined) return error;
+  const hidden = error instanceof UserError && error.message.includes(preparation.directory);
+  const said = writeError(output, hidden ? error.cause : error);
+  if (!(said instanceof UserError) || !(await preparation.isBegun())) return said;
+  return new UserError(`${said.message}. What is finished is kept in ${preparation.directory}: the same command goes on from there`, 1, {
+    cause: error,
+  });
 }
 
 /** JSON with one line a record batch. */

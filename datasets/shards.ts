@@ -92,7 +92,7 @@ export class UnitWriter {
 
   /** Closes what is open after an error; the files that are not finished stay under other names. */
   async abandon(): Promise<void> {
-    for (const { arrow } of this.shards.values()) await arrow.close().catch(() => {});
+    for (const { arrow } of this.shards.values()) await arrow.abandon();
   }
 
   private async flush(part: PartName, source: number, key: string): Promise<void> {

@@ -20,7 +20,7 @@ export interface TrainingText {
 export async function prepareTraining(
   config: Pick<PretrainConfig, 'data' | 'tokenizer' | 'seed'>,
   directory: string,
-  options: { reuse: boolean; say: (text: string) => void; signal?: AbortSignal },
+  options: { reuse: boolean; say: (text: string) => void },
 ): Promise<TrainingText> {
   const { data, seed } = config;
   for (const prepared of [data.path, ...(options.reuse ? [directory] : [])]) {
@@ -48,7 +48,6 @@ export async function prepareTraining(
     evalFraction: data.eval_fraction,
     seed,
     overwrite: true,
-    signal: options.signal,
     say: options.say,
   });
   if (imported) await fs.rm(corpus);

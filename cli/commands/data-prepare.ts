@@ -1,7 +1,8 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
+import type { Dataset } from '../../datasets/dataset.js';
 import type { PrepareProgress } from '../../datasets/prepare.js';
 import { numberOption, wholeOption } from '../options.js';
-import { progressLine } from '../progress-line.js';
+import { progressLine } from '../progress.js';
 import { interruptible } from '../signals.js';
 
 interface PrepareFlags {
@@ -46,48 +47,52 @@ export function prepareCommand(): Command {
     .option('--overwrite', 'replace earlier prepared data')
     .action(async (corpora: string[], flags: PrepareFlags) => {
       const { prepare } = await import('../../datasets/prepare.js');
-      const { sourceTable } = await import('../../datasets/source-table.js');
       const { readTokenizer } = await import('../../tokenizer/index.js');
-      const { table } = await import('../../util/terminal.js');
       const { kind, vocabSize, minFrequency, specialTokens, tokenizer: path, ...options } = flags;
       const tokenizer = path === undefined ? { kind, vocabSize, minFrequency, specialTokens } : await readTokenizer(path);
       const line = progressLine();
       const say = (text: string) => {
-        line.clear();
+        line.end();
         console.error(text);
       };
-      const onProgress = shown(line.update);
+      const onProgress = shown(line.show);
       const stop = { stopping: 'Stopping after this shard', goOn: 'The same command goes on from there' };
-      const dataset = await interruptible(
-        (signal) => prepare({ ...options, corpora, tokenizer, signal, say, onProgress }).finally(line.clear),
-        stop,
-      );
-      console.log(`${options.output}: ${count(dataset.vocab_size)} tokens, ${dataset.tokenizer_sha256.slice(0, 12)}`);
-      for (const part of ['train', 'eval'] as const) {
-        const { documents, tokens, bytes } = dataset[part];
-        console.log(`  ${part}: ${count(documents)} documents, ${count(tokens)} tokens, ${count(bytes)} bytes`);
-      }
-      if (dataset.sources.length === 1 && dataset.mixture === undefined) return;
-      const { header, rows } = sourceTable(dataset);
-      console.log(`\n${table(rows, { header, align: header.map((_, i) => (i === 0 ? 'left' : 'right')) })}`);
+      let dataset: Dataset | undefined;
+      await interruptible(async (signal) => {
+        dataset = await prepare({ ...options, corpora, tokenizer, signal, say, onProgress }).finally(line.end);
+      }, stop).catch((error) => {
+        if (dataset === undefined) throw error; // stopped in the last shard, it is finished
+      });
+      await report(options.output, dataset!);
     });
+}
+
+async function report(output: string, dataset: Dataset): Promise<void> {
+  const { sourceTable } = await import('../../datasets/source-table.js');
+  const { table } = await import('../../util/terminal.js');
+  console.log(`${output}: ${count(dataset.vocab_size)} tokens, ${dataset.tokenizer_sha256.slice(0, 12)}`);
+  for (const part of ['train', 'eval'] as const) {
+    const { documents, tokens, bytes } = dataset[part];
+    console.log(`  ${part}: ${count(documents)} documents, ${count(tokens)} tokens, ${count(bytes)} bytes`);
+  }
+  if (dataset.sources.length === 1 && dataset.mixture === undefined) return;
+  const { header, rows } = sourceTable(dataset);
+  console.log(`\n${table(rows, { header, align: header.map((_, i) => (i === 0 ? 'left' : 'right')) })}`);
 }
 
 const WORDS = { read: 'reading', count: 'counting words', merge: 'merging pairs', encode: 'encoding' };
 
 /** Shows how far the work is, how fast, and how much of it is done. */
-function shown(update: (text: () => string) => void): (progress: PrepareProgress) => void {
+function shown(show: (text: string) => void): (progress: PrepareProgress) => void {
   let began: { phase: string; done: number; time: number } | undefined;
   return ({ phase, done, total }) => {
     if (began?.phase !== phase) began = { phase, done, time: performance.now() };
     const { done: before, time } = began;
-    update(() => {
-      const parts = total === undefined ? [] : [`${Math.floor((100 * done) / total)} %`];
-      const seconds = (performance.now() - time) / 1000;
-      if (phase !== 'merge') parts.push(`${(done / 1e6).toFixed(0)} MB`);
-      if (phase !== 'merge' && seconds > 0.5) parts.push(`${((done - before) / 1e6 / seconds).toFixed(1)} MB/s`);
-      return `${WORDS[phase]}: ${parts.join(' · ')}`;
-    });
+    const parts = total === undefined ? [] : [`${Math.floor((100 * done) / total)} %`];
+    const seconds = (performance.now() - time) / 1000;
+    if (phase !== 'merge') parts.push(`${(done / 1e6).toFixed(0)} MB`);
+    if (phase !== 'merge' && seconds > 0.5) parts.push(`${((done - before) / 1e6 / seconds).toFixed(1)} MB/s`);
+    show(`${WORDS[phase]}: ${parts.join(' · ')}`);
   };
 }
 
