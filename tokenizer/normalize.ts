@@ -8,6 +8,7 @@ let pattern: RegExp | undefined;
 
 /** Unicode's normal form C of the characters in the pinned tables; newer ones stay as they are, whatever the engine knows of them. */
 export const nfc: Normalizer = (text) => {
+  if (text.normalize('NFC') === text) return text; // most text; what the engine leaves, the older rules leave, too
   pattern ??= new RegExp(`[${codePointClass(NFC_FIRST)}]?[${codePointClass(NFC_ACTIVE)}]+`, 'gu');
   return text.replace(pattern, (characters) => characters.normalize('NFC'));
 };
