@@ -59,7 +59,7 @@ const tokenizer = section(
 const data = section(
   {
     path: text({
-      meaning: 'Text (.txt), rows (.jsonl, .json, .arrow) or a directory of prepared tokens.',
+      meaning: 'Anything that `data import` reads (text, rows, a folder of them), a corpus (.arrow) or a directory of prepared tokens.',
       example: 'data/tinyshakespeare.txt',
     }),
     document: choice(['file', 'line', 'blank_line', 'row'], {
@@ -67,7 +67,7 @@ const data = section(
       computed: 'rows: row; text: file',
     }).optional(),
     columns: section(
-      { text: text({ meaning: 'Column that holds the text (.jsonl and .json only).', computed: 'text' }).optional() },
+      { text: text({ meaning: 'Column that holds the text (.jsonl, .json, .csv, .parquet only).', computed: 'text' }).optional() },
       { meaning: 'Names of the columns.' },
     ).prefault({}),
     split: choice(['hash', 'tail'], {
@@ -169,12 +169,12 @@ export type PretrainKeys = z.output<typeof pretrainKeys>;
 
 /** Whether a file holds rows, each a document, by its extension. */
 export function rowFormat(path: string): boolean {
-  return /\.(jsonl|json|arrow)$/i.test(path);
+  return /\.arrow$/i.test(path) || namedColumns(path);
 }
 
 /** Whether the columns of a file may have any names, by its extension. */
 export function namedColumns(path: string): boolean {
-  return /\.jsonl?$/i.test(path);
+  return /\.(jsonl|ndjson|json|csv|tsv|parquet)(\.(gz|zst|zstd))?$/i.test(path);
 }
 
 /** Tokens that one step of the optimizer learns from. */

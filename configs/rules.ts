@@ -129,7 +129,7 @@ function checkData(config: Unchecked, report: Report): void {
   if (rows && ['file', 'line', 'blank_line'].includes(document as string)) {
     report('data.document', `must be row for ${data.path}`, 'remove it');
   } else if (!rows && document === 'row') {
-    report('data.document', 'row is for .jsonl, .json and .arrow', 'use file, line or blank_line');
+    report('data.document', 'row is for .jsonl, .json, .csv, .parquet and .arrow', 'use file, line or blank_line');
   } else if (document === 'file' && data.split === 'hash') {
     report(
       'data.split',
@@ -138,7 +138,7 @@ function checkData(config: Unchecked, report: Report): void {
     );
   }
   if (!namedColumns(data.path) && partOf(data.columns).text !== undefined) {
-    report('data.columns.text', 'is for .jsonl and .json', 'remove it');
+    report('data.columns.text', 'is for .jsonl, .json, .csv and .parquet', 'remove it');
   }
   if (data.sampling === 'random' && data.packing === 'segments') {
     report(

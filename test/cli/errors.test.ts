@@ -287,13 +287,13 @@ const configs: Case[] = [
     'rows in a text file',
     BASE.replace('.txt\n', '.txt\n  document: row\n'),
     [],
-    'c.yaml:7:13: data.document: row is for .jsonl, .json and .arrow; received "row"; use file, line or blank_line',
+    'c.yaml:7:13: data.document: row is for .jsonl, .json, .csv, .parquet and .arrow; received "row"; use file, line or blank_line',
   ],
   [
     'columns of a text file',
     BASE.replace('.txt\n', '.txt\n  columns: { text: output }\n'),
     [],
-    'c.yaml:7:20: data.columns.text: is for .jsonl and .json; received "output"; remove it',
+    'c.yaml:7:20: data.columns.text: is for .jsonl, .json, .csv and .parquet; received "output"; remove it',
   ],
   [
     'random windows of separate documents',

@@ -31,8 +31,10 @@ describe('a configuration', () => {
   });
 
   it('takes rows for documents where the file holds rows', () => {
-    const { document, split, columns } = parse(BASE, 'data.path=corpus.jsonl').data;
-    assert.deepEqual([document, split, columns], ['row', 'hash', { text: 'text' }]);
+    for (const file of ['corpus.jsonl', 'corpus.csv', 'corpus.jsonl.gz', 'corpus.parquet', 'corpus.arrow']) {
+      const { document, split, columns } = parse(BASE, `data.path=${file}`).data;
+      assert.deepEqual([document, split, columns], ['row', 'hash', { text: 'text' }], file);
+    }
   });
 
   it('shortens the default warm-up of a short run', () => {
@@ -92,7 +94,7 @@ describe('a configuration', () => {
       ['data.path=a.txt'],
       ['data.path=a.jsonl', 'data.columns.text=body'],
       ['data.path=a.txt', 'data.document=line'],
-      ['data.path=a.arrow'],
+      ['data.path=a.arrow', 'data.mixture={ web/en: 2, b-c: 0 }', 'data.mixture.b-c=0.5'],
     ];
     const lengths = [[], ['max_steps=null', 'epochs=1.5'], ['max_steps=null', 'max_tokens=1e6']];
     const tokenizers = [['tokenizer.kind=char', 'tokenizer.special_tokens=false'], ['tokenizer.path=t.json'], ['tokenizer.kind=word']];
@@ -133,6 +135,16 @@ describe('an override', () => {
   it('of null takes a key back to its default', () => {
     assert.equal(parse(`${BASE}seed: 1\n`, 'seed=null').seed, 1337);
     assert.equal(parse(BASE, 'max_steps=', 'epochs=2').max_steps, undefined);
+  });
+
+  it('sets the weight of one source, whatever its name, and leaves the others', () => {
+    const mixed = BASE.replace('corpus.txt', 'corpus.txt, mixture: { wiki: 1, code/c-sharp: 3 }');
+    assert.deepEqual(parse(mixed, 'data.mixture.code/c-sharp=0.5').data.mixture, { wiki: 1, 'code/c-sharp': 0.5 });
+    assert.equal(parse(mixed, 'data.mixture=null').data.mixture, undefined);
+    const wrong = (override: string, message: RegExp) => assert.throws(() => parse(mixed, override), message);
+    wrong('data.mixture.wiki=-1', /data\.mixture\.wiki: must be a number, 0 or more; received -1; for example data\.mixture: /);
+    wrong('data.mixture={ wiki: 0 }', /data\.mixture: must give a source a weight above 0/);
+    wrong('data.mixture=wiki', /data\.mixture: must be a section of names, each with a weight; received "wiki"/);
   });
 
   it('can be the whole configuration', () => {
