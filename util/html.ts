@@ -45,7 +45,7 @@ export function htmlBars(items: readonly Bar[]): Html {
   const largest = Math.max(0, ...items.map(({ value }) => value));
   const rows = items.map(({ label, value, note }) => {
     const percent = largest > 0 ? (100 * value) / largest : 0;
-    return html`<tr><th scope="row">${label}</th><td><i style="width:${percent.toFixed(2)}%"></i></td><td>${cellText(note ?? value)}</td></tr>
+    return html`<tr><th scope="row">${label}</th><td>${value > 0 && html`<i style="width:${percent.toFixed(2)}%"></i>`}</td><td>${cellText(note ?? value)}</td></tr>
 `;
   });
   return html`<table class="bars">${rows}</table>`;
@@ -87,13 +87,15 @@ const CSS = `
 body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 62rem; background: var(--back); color: var(--text);
   font: 15px/1.5 system-ui, "Noto Sans", "Noto Sans CJK SC", sans-serif; overflow-wrap: anywhere; }
 h1 { font-size: 1.4rem; margin: 0 0 1rem; } h2 { font-size: 1.1rem; margin: 2rem 0 .6rem; } h3 { font-size: 1rem; margin: 1.2rem 0 .4rem; }
+h4 { font-size: .95rem; margin: .9rem 0 .3rem; }
 .soft, .faint { color: var(--soft); }
-.wide { overflow-x: auto; }
+.wide { overflow-x: auto; } .wide table { overflow-wrap: break-word; }
+.wide table:not(:has(thead)) td:last-child { overflow-wrap: anywhere; min-width: 12rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .2rem .9rem .2rem 0; text-align: left; vertical-align: top; }
 thead th { border-bottom: 1px solid var(--line); white-space: nowrap; } .right { text-align: right; white-space: nowrap; }
-.bars { width: 100%; } .bars th { width: 1%; font-weight: normal; text-align: right; white-space: nowrap; }
-.bars td:last-child { width: 1%; white-space: nowrap; padding-right: 0; } .bars i { display: block; min-width: 1px; height: 1rem; margin: .2rem 0; background: var(--bar); }
+.bars { width: 100%; } .bars th { width: 1%; min-width: 7.5rem; font-weight: normal; text-align: right; white-space: nowrap; }
+.bars td:last-child { width: 1%; min-width: 7.5rem; white-space: nowrap; padding-right: 0; } .bars i { display: block; min-width: 1px; height: 1rem; margin: .2rem 0; background: var(--bar); }
 .tokens, pre { margin: .4rem 0; padding: .7rem .8rem; background: var(--panel); border: 1px solid var(--line); border-radius: 6px;
   font: 14px/1.75 ui-monospace, "DejaVu Sans Mono", "Noto Sans Mono CJK SC", monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
 .tokens span { padding: .1rem 0; border-radius: 3px; box-decoration-break: clone; -webkit-box-decoration-break: clone; }

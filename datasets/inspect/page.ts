@@ -27,13 +27,16 @@ function partSections(inspection: Inspection, part: InspectedPart): Html {
   const { rows, ...options } = sourceTable(inspection, part);
   const histograms = lengthHistograms(inspection, part);
   const drawn = histograms.slice(0, MOST_HISTOGRAMS);
-  return html`<h2>By source</h2>
+  const several = inspection.parts.length > 1; // their names are the headings above
+  const section = (title: string) => (several ? html`<h3>${title}</h3>` : html`<h2>${title}</h2>`);
+  const item = (title: string) => (several ? html`<h4>${title}</h4>` : html`<h3>${title}</h3>`);
+  return html`${section('By source')}
 ${htmlTable(rows, options)}
-${drawn.length > 0 && html`<h2>Documents by length in ${inspection.lengthsIn}</h2>`}
-${drawn.map(({ name, bars }) => html`${histograms.length > 1 && html`<h3>${name}</h3>`}${htmlBars(bars)}`)}
+${drawn.length > 0 && section(`Documents by length in ${inspection.lengthsIn}`)}
+${drawn.map(({ name, bars }) => html`${histograms.length > 1 && item(name)}${htmlBars(bars)}`)}
 ${histograms.length > drawn.length && html`<p class="soft">${histograms.length - drawn.length} smaller sources are left out.</p>`}
-<h2>Examples</h2>
-${part.examples.map((row) => html`<h3>${rowTitle(row)}</h3>${rowBody(row, false)}`)}`;
+${section('Examples')}
+${part.examples.map((row) => [item(rowTitle(row)), rowBody(row, false)])}`;
 }
 
 /** A row as a page of HTML. */

@@ -35,13 +35,16 @@ export interface RowTokens {
 /** How much of a row is shown. */
 export interface RowLimits {
   characters: number;
+  /** A text of more characters is shown without its tokens. */
+  encoded: number;
   tokens: number;
   /** Of a list in another column. */
   items: number;
 }
 
-export const WHOLE: RowLimits = { characters: Number.POSITIVE_INFINITY, tokens: Number.POSITIVE_INFINITY, items: Number.POSITIVE_INFINITY };
-export const BEGINNING: RowLimits = { characters: 500, tokens: 120, items: 8 };
+const ALL = Number.POSITIVE_INFINITY;
+export const WHOLE: RowLimits = { characters: ALL, encoded: ALL, tokens: ALL, items: ALL };
+export const BEGINNING: RowLimits = { characters: 500, encoded: 1e6, tokens: 120, items: 8 };
 
 /** Row `i` of a batch, which is row `row` of all. */
 export function readRow(batch: RecordBatch, i: number, row: number, tokenizer: Tokenizer | undefined, limits: RowLimits): Row {
@@ -62,11 +65,11 @@ function textOf(column: Vector, i: number, tokenizer: Tokenizer | undefined, lim
   const whole: string = column.get(i);
   const text = beginning(whole, limits.characters);
   const row: Partial<Row> = { text, bytes: lengthsOf(column)(i), left: more(whole.length - text.length, 'characters') };
-  if (tokenizer && (text === whole || limits.tokens > 0)) {
-    const ids = tokenizer.encode(text);
-    row.tokens = { count: ids.length, ids: ids.slice(0, limits.tokens), pieces: tokenPieces(tokenizer, ids.slice(0, limits.tokens)) };
-  }
-  return row;
+  if (!tokenizer || whole.length > limits.encoded) return row;
+  const all = tokenizer.encode(whole);
+  const ids = all.slice(0, limits.tokens);
+  const tokens = { count: all.length, ids, pieces: tokenPieces(tokenizer, ids) };
+  return { ...row, tokens, left: more(all.length - ids.length, 'tokens') };
 }
 
 function tokensOf(batch: RecordBatch, column: Vector, i: number, tokenizer: Tokenizer | undefined, limits: RowLimits): Partial<Row> {

@@ -132,6 +132,9 @@ describe('inspecting data', () => {
   it('counts the tokens of a corpus with a tokenizer, and shows them in the examples', async () => {
     await fs.writeFile(at('tokenizer.json'), JSON.stringify(tokenizer));
     const { parts } = await inspect(await corpus(2), at('tokenizer.json'));
+    const long = await writeArrow(at('long.arrow'), { text: [['x'.repeat(1200)], text], source: [['a'], text] });
+    const [{ tokens, left }] = (await inspect(long, at('tokenizer.json'))).parts[0].examples;
+    assert.deepEqual([tokens?.count, tokens?.ids.length, left], [1200, 120, '1,080 more tokens']);
     const expected = (texts: string[]) => texts.reduce((sum, each) => sum + tokenizer.encode(each).length, 0);
     assert.equal(parts[0].sources[0].tokens, expected(['abc', 'x'.repeat(1200)]));
     assert.equal(parts[0].sources[1].tokens, expected(['模型', 'the cat']));
@@ -226,7 +229,11 @@ describe('inspecting data', () => {
         const all = shards.flat();
         const bytes = all.reduce((sum, ids) => sum + Buffer.byteLength(tokenizer.decode(ids, { skipSpecial: true })), 0);
         const counts = { documents: all.length, tokens: all.flat().length, bytes };
-        return { ...counts, sources: [], shards: shards.map((_, i) => ({ file: `${name}-0000${i}.arrow`, batches: [] })) };
+        return {
+          ...counts,
+          sources: [counts, { documents: 0, tokens: 0, bytes: 0 }],
+          shards: shards.map((_, i) => ({ file: `${name}-0000${i}.arrow`, batches: [] })),
+        };
       };
       const dataset = {
         tokenizer_sha256: tokenizer.hash(),
