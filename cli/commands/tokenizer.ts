@@ -58,10 +58,14 @@ function trainCommand(): Command {
       const file = await tokenizerFile(output, overwrite);
       const line = progressLine();
       const onProgress = (progress: TrainProgress) => line.show(progressText(progress));
-      const tokenizer = await trainTokenizerInWorkers(readTexts(paths), { ...options, onProgress }, threads ?? defaultThreads()).finally(
-        line.end,
-      );
+      const rejected = rejectedRows();
+      const tokenizer = await trainTokenizerInWorkers(
+        readTexts(paths, rejected.add),
+        { ...options, onProgress },
+        threads ?? defaultThreads(),
+      ).finally(line.end);
       await saveTokenizer(tokenizer, file);
+      rejected.report();
       console.log(`${file}: ${tokenizer.kind}, ${count(tokenizer.vocabSize)} tokens, sha256 ${tokenizer.hash().slice(0, 12)}`);
       if (options.kind !== 'char' && tokenizer.vocabSize < options.vocabSize) {
         const what = options.kind === 'bpe' ? 'pairs' : 'words';
@@ -133,11 +137,28 @@ function inspectCommand(): Command {
       if (html !== undefined) await checkPage('inspect tokenizer', html, overwrite);
       const line = progressLine();
       const onProgress = (bytes: number) => line.show(`encoded ${megabytes(bytes)}`);
-      const batches = paths.length > 0 ? readTexts(paths) : undefined;
+      const rejected = rejectedRows();
+      const batches = paths.length > 0 ? readTexts(paths, rejected.add) : undefined;
       const inspection = await inspectTokenizer(await readTokenizer(path), { name: path, batches, text, onProgress }).finally(line.end);
+      rejected.report();
       if (html === undefined) console.log(inspectionText(inspection));
       else await writePage(html, inspectionPage(inspection));
     });
+}
+
+/** Counts what could not be used, by why, and says so on stderr. */
+function rejectedRows(): { add(row: { reason: string }): void; report(): void } {
+  const reasons = new Map<string, number>();
+  return {
+    add({ reason }) {
+      reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+    },
+    report() {
+      if (reasons.size === 0) return;
+      const counts = [...reasons].map(([reason, times]) => `${reason}: ${count(times)}`);
+      console.error(`left out, ${counts.join(', ')}. data import writes down which and why`);
+    },
+  };
 }
 
 function progressText({ phase, done, total }: TrainProgress): string {
