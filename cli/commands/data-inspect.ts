@@ -1,5 +1,7 @@
 import { Command } from 'commander';
+import type { InspectOptions } from '../../datasets/inspect/inspect.js';
 import { wholeOption } from '../options.js';
+import { progressLine } from '../progress.js';
 
 interface InspectFlags {
   row?: number;
@@ -23,12 +25,14 @@ export function inspectCommand(): Command {
       const { checkPage, writePage } = await import('../page.js');
       if (html !== undefined) await checkPage('inspect data', html, overwrite);
       if (row !== undefined) {
-        const found = await inspectRow(file, row, tokenizer);
+        const found = await inspectRow(file, row, { tokenizer });
         if (html === undefined) console.log(rowText(found));
         else await writePage(html, rowPage(`${file}, row ${row}`, found));
         return;
       }
-      const inspection = await inspect(file, tokenizer);
+      const line = progressLine();
+      const onProgress: InspectOptions['onProgress'] = ({ doing, bytes }) => line.show(`${doing} ${(bytes / 1e6).toFixed(0)} MB`);
+      const inspection = await inspect(file, { tokenizer, onProgress }).finally(line.end);
       if (html === undefined) console.log(inspectionText(inspection));
       else await writePage(html, inspectionPage(inspection));
     });

@@ -7,6 +7,8 @@ import { chunkLength, type TextChunk } from '../chunks.js';
 export interface TokenCounts {
   sources: string[];
   tokens: number[];
+  /** Of all texts of the chunk. */
+  bytes: number;
 }
 
 /** Counts tokens in a thread of its own. @param setup contents of tokenizer.json. */
@@ -21,7 +23,7 @@ export function start(setup: object): WorkerTask<TextChunk, TokenCounts> {
         tokenizer.encodeUtf8(chunk.text.subarray(chunk.offsets[i], chunk.offsets[i + 1]), ids);
         tokens[chunk.sourceOf[i]] += ids.length;
       }
-      return { sources: chunk.sources, tokens };
+      return { sources: chunk.sources, tokens, bytes: chunk.text.length };
     },
   };
 }

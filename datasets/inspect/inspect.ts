@@ -41,14 +41,23 @@ export interface InspectedPart {
   examples: Row[];
 }
 
+export interface InspectOptions {
+  /**
+   * Path of a tokenizer by which a corpus is counted in tokens, or tokens are decoded; otherwise tokens are decoded by the tokenizer.json
+   * beside them.
+   */
+  tokenizer?: string;
+  /** Told what is being done now and then, with the bytes that are behind it. */
+  onProgress?: (progress: { doing: 'read' | 'tokenized'; bytes: number }) => void;
+}
+
 /**
  * Goes through an Arrow file, or a directory of prepared tokens, record batch by record batch.
- * @param tokenizer path by which a corpus is counted in tokens, or tokens are decoded; otherwise tokens are decoded by the tokenizer.json
- *   beside them.
  * @throws UserError when there is no data at `file`, or it is damaged; when the tokens are of another tokenizer.
  */
-export async function inspect(file: string, tokenizer?: string): Promise<Inspection> {
+export async function inspect(file: string, { tokenizer, onProgress = () => {} }: InspectOptions = {}): Promise<Inspection> {
   const data = await openData(file, tokenizer);
+  let read = 0;
   const { kind, notes, schema } = data;
   const columns = schema.fields.map(({ name, type }) => ({ name, type: typeName(type), nulls: 0 }));
   const parts: InspectedPart[] = [];
@@ -63,6 +72,8 @@ export async function inspect(file: string, tokenizer?: string): Promise<Inspect
         batches.push(rows);
         rows += batch.numRows;
         counter.add(batch);
+        read += batch.data.byteLength;
+        onProgress({ doing: 'read', bytes: read });
         for (const [c, column] of columns.entries()) column.nulls += batch.getChildAt(c)!.nullCount;
       }
       starts.push(batches);
@@ -71,14 +82,14 @@ export async function inspect(file: string, tokenizer?: string): Promise<Inspect
     const examples = await readExamples(counter.examples(), files, starts, first, data);
     parts.push({ name, files: files.length, batches: starts.flat().length, size, ...counter.counts(), examples });
   }
-  if (kind === 'corpus' && data.tokenizer) await countTokens(file, data.tokenizer, parts[0]);
+  if (kind === 'corpus' && data.tokenizer) await countTokens(file, data.tokenizer, parts[0], onProgress);
   if (data.dataset) notes.push(...differences(data.dataset, parts));
   const lengthsIn = kind === 'rows' ? undefined : kind === 'corpus' ? 'bytes' : 'tokens';
   return { path: file, kind, columns, metadata: [...schema.metadata], parts, lengthsIn, notes };
 }
 
 /** Row `row` as a whole; rows of prepared tokens are counted through `train`, then `eval`. @throws UserError as `inspect`, and when there is no such row. */
-export async function inspectRow(file: string, row: number, tokenizer?: string): Promise<Row> {
+export async function inspectRow(file: string, row: number, { tokenizer }: { tokenizer?: string } = {}): Promise<Row> {
   const data = await openData(file, tokenizer);
   const files = data.parts.flatMap((part) => part.files);
   let rows = 0;
@@ -178,7 +189,13 @@ function named(row: Row, file: string, { kind }: Data): Row {
 }
 
 /** Counts a corpus in tokens, without bos and eos. */
-async function countTokens(corpus: string, tokenizer: Tokenizer, { total, sources }: InspectedPart): Promise<void> {
+async function countTokens(
+  corpus: string,
+  tokenizer: Tokenizer,
+  { total, sources }: InspectedPart,
+  onProgress: Required<InspectOptions>['onProgress'],
+): Promise<void> {
+  let done = 0;
   const byName = new Map(sources.map((source) => [source.name, source]));
   for (const counts of [total, ...sources]) counts.tokens = 0;
   const module = besides(import.meta.url, './count-worker');
@@ -188,6 +205,8 @@ async function countTokens(corpus: string, tokenizer: Tokenizer, { total, source
       source.tokens! += counts.tokens[i];
       total.tokens! += counts.tokens[i];
     });
+    done += counts.bytes;
+    onProgress({ doing: 'tokenized', bytes: done });
   }
 }
 

@@ -131,9 +131,9 @@ describe('inspecting data', () => {
 
   it('counts the tokens of a corpus with a tokenizer, and shows them in the examples', async () => {
     await fs.writeFile(at('tokenizer.json'), JSON.stringify(tokenizer));
-    const { parts } = await inspect(await corpus(2), at('tokenizer.json'));
+    const { parts } = await inspect(await corpus(2), { tokenizer: at('tokenizer.json') });
     const long = await writeArrow(at('long.arrow'), { text: [['x'.repeat(1200)], text], source: [['a'], text] });
-    const [{ tokens, left }] = (await inspect(long, at('tokenizer.json'))).parts[0].examples;
+    const [{ tokens, left }] = (await inspect(long, { tokenizer: at('tokenizer.json') })).parts[0].examples;
     assert.deepEqual([tokens?.count, tokens?.ids.length, left], [1200, 120, '1,080 more tokens']);
     const expected = (texts: string[]) => texts.reduce((sum, each) => sum + tokenizer.encode(each).length, 0);
     assert.equal(parts[0].sources[0].tokens, expected(['abc', 'x'.repeat(1200)]));
@@ -291,7 +291,7 @@ describe('inspecting data', () => {
     it("refuses another tokenizer's tokens", async () => {
       await fs.writeFile(at('other.json'), JSON.stringify(trainTokenizer(['other'], { kind: 'char' })));
       await assert.rejects(
-        inspect(await prepared(), at('other.json')),
+        inspect(await prepared(), { tokenizer: at('other.json') }),
         userError(/tokenizer must be the one that made the tokens .* --tokenizer/),
       );
     });
@@ -378,6 +378,6 @@ describe('inspecting data', () => {
     await fs.mkdir(at('folder'), { recursive: true });
     await fs.copyFile(at('corpus.arrow'), at('folder/c.arrow'));
     await assert.rejects(inspect(at('folder')), userError(/Name one of its files, such as .*c\.arrow/));
-    await assert.rejects(inspect(at('corpus.arrow'), at('no-tokenizer.json')), userError(/no-tokenizer\.json/));
+    await assert.rejects(inspect(at('corpus.arrow'), { tokenizer: at('no-tokenizer.json') }), userError(/no-tokenizer\.json/));
   });
 });
