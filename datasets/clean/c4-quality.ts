@@ -28,6 +28,7 @@ const POLICY = /terms of use|privacy policy|cookie policy|uses cookies|use of co
  */
 export const c4Quality = documentRule({
   name: 'c4_quality',
+  prose: true,
   about: "C4's rules for web pages: lines that are no sentences, boilerplate, code",
   source: 'Raffel et al. 2020, §2.2',
   parameters: {

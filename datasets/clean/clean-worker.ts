@@ -47,6 +47,7 @@ export interface PassOutput {
 export function start(setup: unknown): WorkerTask<PassInput, PassOutput> {
   const { links, compare, write } = setup as PassSetup;
   const rules = links.map(({ rule, values, resource }) => named(rule, 'document').start(values, resource));
+  const forProse = links.map(({ rule }) => named(rule, 'document').prose === true);
   const samples = links.map(() => new Sample<NumberedExample>());
   const comparing = compare && named(compare.rule, 'corpus');
   const keysOf = comparing?.start(compare!.values);
@@ -57,6 +58,7 @@ export function start(setup: unknown): WorkerTask<PassInput, PassOutput> {
       const { offsets, sources, skip, first } = chunk;
       const length = skip.length;
       const output = new Gathered(chunk);
+      const isCode = sources.map((source) => source.includes('/'));
       const counts = links.map(
         (): RuleCounts => ({ documents: 0, dropped: 0, droppedBytes: 0, changed: 0, changedBytes: 0, examples: [] }),
       );
@@ -65,6 +67,7 @@ export function start(setup: unknown): WorkerTask<PassInput, PassOutput> {
       const passes = (i: number): boolean => {
         document.become(chunk.text.subarray(offsets[i], offsets[i + 1]));
         for (let r = 0; r < rules.length; r++) {
+          if (forProse[r] && isCode[chunk.sourceOf[i]]) continue;
           const { bytes } = document;
           const count = counts[r];
           count.documents++;

@@ -15,6 +15,7 @@ const STOP_WORDS = new Map(['the', 'be', 'to', 'of', 'and', 'that', 'have', 'wit
  */
 export const gopherQuality = documentRule({
   name: 'gopher_quality',
+  prose: true,
   about: "Gopher's quality rules: number and length of words, symbols, bullets, stop words",
   source: 'Rae et al. 2021, A1.1',
   parameters: {

@@ -91,6 +91,7 @@ export function guessLanguage(words: Words, minHan = 0.3, minFunctionWords = 0.1
 /** Keeps documents by the language they are guessed to be in: `en`, `zh` or `other`. See `guessLanguage`. */
 export const language = documentRule({
   name: 'language',
+  prose: true,
   about: 'not in a language to keep (en, zh, other)',
   source: 'scripts; function words as in Cavnar and Trenkle 1994, §5',
   parameters: {

@@ -12,6 +12,7 @@ const part = (value: number, meaning: string) => ({ default: value, least: 0, mo
  */
 export const repeatedLines = documentRule({
   name: 'repeated_lines',
+  prose: true,
   about: 'lines and paragraphs that stand in the document before',
   source: 'Rae et al. 2021, table A1',
   parameters: {
@@ -86,6 +87,7 @@ const DUPLICATE = [5, 6, 7, 8, 9, 10] as const;
  */
 export const repeatedNgrams = documentRule({
   name: 'repeated_ngrams',
+  prose: true,
   about: 'word n-grams that make up too much of the document',
   source: 'Rae et al. 2021, table A1',
   parameters: {

@@ -40,6 +40,8 @@ interface Described {
 /** A rule that looks at one document at a time. */
 export interface DocumentRule extends Described {
   kind: 'document';
+  /** It is about natural language: source code, which has a source named `NAME/LANGUAGE`, passes it by. */
+  prose?: boolean;
   /** `resource` is what the rule needs beside its values, such as the evaluation sets; it is the same in all threads. */
   start(values: Values, resource: unknown): (document: Document) => Outcome;
 }
