@@ -67,7 +67,7 @@ export async function importCorpus(options: ImportOptions): Promise<ImportSummar
         await quarantine.close();
         if (quarantine.count > 0) await fs.rename(quarantine.path, aside);
         else await fs.rm(aside, { force: true }); // of an earlier import
-        if (summary.documents === 0) throw nothingFound(options, summary, aside);
+        if (summary.documents === 0) throw nothingFound(options, summary, aside, quarantine.first);
         return quarantine.count > 0 ? { ...summary, quarantine: aside } : summary;
       } finally {
         await quarantine.close();
@@ -155,12 +155,11 @@ function tally(names: readonly string[], counts: Record<string, number> = {}): R
   return counts;
 }
 
-function nothingFound({ paths }: ImportOptions, { reasons, quarantined, skipped }: ImportSummary, aside: string): UserError {
-  const counts = [...Object.entries(reasons), ...Object.entries(skipped)].map(([reason, count]) => `${reason}: ${count}`).join(', ');
-  const where = quarantined > 0 ? `. ${aside} says where and why` : '';
-  return new UserError(
-    `import: there must be at least one document in ${paths.join(', ')}; received none (${counts || 'nothing but blanks'})${where}`,
-  );
+function nothingFound({ paths }: ImportOptions, summary: Omit<ImportSummary, 'quarantine'>, aside: string, first?: Rejected): UserError {
+  const counts = [...Object.entries(summary.reasons), ...Object.entries(summary.skipped)].map(([reason, count]) => `${reason}: ${count}`);
+  const received = counts.length > 0 ? counts.join(', ') : 'nothing but blanks';
+  const example = first === undefined ? '' : `. The first is in ${first.file}: ${first.detail}. ${aside} has all`;
+  return new UserError(`import: there must be at least one document in ${paths.join(', ')}; received none (${received})${example}`);
 }
 
 function writingError(output: string, error: unknown): unknown {

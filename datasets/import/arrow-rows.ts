@@ -13,7 +13,7 @@ export interface ArrowRequest {
   ownSources: boolean;
 }
 
-compressionRegistry.set(CompressionType.ZSTD, { decode: (bytes) => decompress(bytes) });
+compressionRegistry.set(CompressionType.ZSTD, { decode: (bytes) => decompress(bytes).slice() });
 
 /**
  * Documents of an Arrow file or stream, one record batch in memory at a time.

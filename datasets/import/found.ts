@@ -103,7 +103,7 @@ export class Found {
       const from = this.size;
       this.reserve(from + most);
       const size = this.text.write(text, from, 'utf8');
-      if (size === text.length || !LONE_SURROGATE.test(text)) this.push(from + size);
+      if (size === text.length || isWellFormed(text)) this.push(from + size);
       else this.reject(place, 'not text', 'it holds half of a character (a lone surrogate)', text);
     }
   }
@@ -173,7 +173,8 @@ function textOf(excerpt: Excerpt): string {
   return JSON.stringify(excerpt, readable);
 }
 
-const LONE_SURROGATE = /\p{Surrogate}/u;
+/** ES2024; every Node that runs this has it. */
+const isWellFormed = (text: string) => (text as unknown as { isWellFormed(): boolean }).isWellFormed();
 const REPLACEMENT = Buffer.from('\ufffd');
 
 /** Whether UTF-8 holds nothing but white space. */

@@ -11,7 +11,7 @@ describe('reading a corpus in chunks', () => {
 
   for (const chunkBytes of [1, 100, 1 << 20]) {
     it(`gives every document once, in order, with its source: chunks of ${chunkBytes} bytes`, async () => {
-      const file = path.join(folder(), 'lines');
+      const file = path.join(folder(), 'lines.txt');
       const corpus = path.join(folder(), 'corpus.arrow');
       await fs.writeFile(file, texts.join('\n'));
       await importCorpus({ paths: [file], output: corpus, document: 'line', overwrite: true });
