@@ -31,7 +31,7 @@ export async function* cutBatches(batches: AsyncIterable<TextBatch> | Iterable<T
     let bytes = 0;
     for (let i = 0; i + 1 < offsets.length; i++) {
       for (let start = offsets[i]; start < offsets[i + 1]; ) {
-        const end = offsets[i + 1] - start <= 2 * BATCH_BYTES ? offsets[i + 1] : cutAfter(text, start + BATCH_BYTES, offsets[i + 1]);
+        const end = offsets[i + 1] - start <= 2 * BATCH_BYTES ? offsets[i + 1] : wordsBegin(text, start + BATCH_BYTES, offsets[i + 1]);
         gathered.push(text.subarray(start, end));
         bytes += end - start;
         start = end;
@@ -44,8 +44,11 @@ export async function* cutBatches(batches: AsyncIterable<TextBatch> | Iterable<T
   }
 }
 
-/** First place after `from` that follows a line end and holds no space: there every splitter begins a new word. Else `end`. */
-function cutAfter(text: Uint8Array, from: number, end: number): number {
+/**
+ * First place after `from` in UTF-8 that follows a line end and holds no space: there every one of our splitters begins a new word, whatever
+ * stands before. `end` where there is none.
+ */
+export function wordsBegin(text: Uint8Array, from: number, end = text.length): number {
   for (let i = text.indexOf(0x0a, from) + 1; i > 0 && i < end; i = text.indexOf(0x0a, i) + 1) {
     if (text[i] > 0x20 && !BEFORE_SPACE.has(text[i])) return i;
   }
@@ -63,4 +66,28 @@ function joined(parts: readonly Uint8Array[], bytes: number): TextBatch {
     offsets[i + 1] = offsets[i] + part.length;
   });
   return { text, offsets };
+}
+
+const WORTH_THREADS = 1 << 24; // bytes; less is done before a thread has begun
+
+/** Whether there is so much text that threads are worth their start; and all of it. */
+export async function lookAhead(
+  batches: AsyncIterable<TextBatch> | Iterable<TextBatch>,
+): Promise<{ isMore: boolean; all: AsyncIterable<TextBatch> }> {
+  const iterator = (async function* () {
+    yield* batches;
+  })();
+  const seen: TextBatch[] = [];
+  let left = WORTH_THREADS;
+  while (left >= 0) {
+    const next = await iterator.next();
+    if (next.done) break;
+    seen.push(next.value);
+    left -= next.value.text.length;
+  }
+  async function* all() {
+    yield* seen;
+    yield* iterator;
+  }
+  return { isMore: left < 0, all: all() };
 }

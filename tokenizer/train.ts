@@ -2,7 +2,7 @@ import { UserError } from '../util/errors.js';
 import { besides, mapInWorkers } from '../util/workers.js';
 import { characterEnd, llamaScanner, wordScanner } from './scan.js';
 import { SPECIAL_TOKENS } from './special-tokens.js';
-import { cutBatches, type TextBatch } from './text-batch.js';
+import { cutBatches, lookAhead, type TextBatch } from './text-batch.js';
 import type { Tokenizer } from './tokenizer.js';
 import { trainBytePair } from './train-byte-pair.js';
 import { VocabularyTokenizer } from './vocabulary.js';
@@ -66,7 +66,7 @@ export async function trainTokenizerInWorkers(
   threads: number,
 ): Promise<Tokenizer> {
   checkOptions(options);
-  const { isMore, all } = await lookAhead(cutBatches(batches), WORTH_THREADS);
+  const { isMore, all } = await lookAhead(cutBatches(batches));
   const module = besides(import.meta.url, './count-worker');
   const counting = mapInWorkers<TextBatch, number, CountedWords>(module, options.kind, all, isMore ? threads : 1);
   let done = 0;
@@ -76,25 +76,6 @@ export async function trainTokenizerInWorkers(
     options.onProgress?.({ phase: 'count', done });
   }
   return tokenizerOf(joined(next.value), options);
-}
-
-const WORTH_THREADS = 1 << 24; // bytes; less is counted before a thread has begun
-
-/** Whether there is more text than `bytes`, and all of it. */
-async function lookAhead(batches: AsyncGenerator<TextBatch>, bytes: number): Promise<{ isMore: boolean; all: AsyncIterable<TextBatch> }> {
-  const seen: TextBatch[] = [];
-  let left = bytes;
-  while (left >= 0) {
-    const next = await batches.next();
-    if (next.done) break;
-    seen.push(next.value);
-    left -= next.value.text.length;
-  }
-  async function* all() {
-    yield* seen;
-    yield* batches;
-  }
-  return { isMore: left < 0, all: all() };
 }
 
 /** What counts the words of a text in UTF-8 for a kind of tokenizer. */
