@@ -37,10 +37,18 @@ function factRows({ kind, size, hash, patterns, special }: TokenizerFacts): stri
   return [
     ['kind', kind],
     ['tokens', count(size)],
-    ['special', special.map(({ id, text }) => `${text} ${id}`).join('  ') || 'none'],
+    ['special', specialText(special)],
     ['words', patterns.join('   then   ') || 'not cut'],
     ['sha256', hash],
   ];
+}
+
+const SHOWN_SPECIAL = 24;
+
+function specialText(special: readonly TokenPiece[]): string {
+  const shown = special.slice(0, SHOWN_SPECIAL).map(({ id, text }) => `${text} ${id}`);
+  const more = special.length - shown.length;
+  return [...shown, ...(more > 0 ? [`and ${count(more)} more`] : [])].join('  ') || 'none';
 }
 
 function sections({ facts, use, text }: Omit<Inspection, 'name'>): Section[] {

@@ -59,13 +59,16 @@ function trainCommand(): Command {
       const line = progressLine();
       const onProgress = (progress: TrainProgress) => line.show(progressText(progress));
       const rejected = rejectedRows();
+      const finish = () => {
+        line.end();
+        rejected.report();
+      };
       const tokenizer = await trainTokenizerInWorkers(
         readTexts(paths, rejected.add),
         { ...options, onProgress },
         threads ?? defaultThreads(),
-      ).finally(line.end);
+      ).finally(finish);
       await saveTokenizer(tokenizer, file);
-      rejected.report();
       console.log(`${file}: ${tokenizer.kind}, ${count(tokenizer.vocabSize)} tokens, sha256 ${tokenizer.hash().slice(0, 12)}`);
       if (options.kind !== 'char' && tokenizer.vocabSize < options.vocabSize) {
         const what = options.kind === 'bpe' ? 'pairs' : 'words';
@@ -138,9 +141,12 @@ function inspectCommand(): Command {
       const line = progressLine();
       const onProgress = (bytes: number) => line.show(`encoded ${megabytes(bytes)}`);
       const rejected = rejectedRows();
+      const finish = () => {
+        line.end();
+        rejected.report();
+      };
       const batches = paths.length > 0 ? readTexts(paths, rejected.add) : undefined;
-      const inspection = await inspectTokenizer(await readTokenizer(path), { name: path, batches, text, onProgress }).finally(line.end);
-      rejected.report();
+      const inspection = await inspectTokenizer(await readTokenizer(path), { name: path, batches, text, onProgress }).finally(finish);
       if (html === undefined) console.log(inspectionText(inspection));
       else await writePage(html, inspectionPage(inspection));
     });
