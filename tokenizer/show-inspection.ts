@@ -95,8 +95,13 @@ function lengthRows(tokens: readonly TokenFacts[]): Section['rows'] {
   return { header: ['id', 'token', 'bytes'], cells: tokens.map((token) => [...idAndToken(token), token.bytes]) };
 }
 
-function idAndToken({ id, text }: TokenFacts): [Cell, Cell] {
-  return [id, visibleToken(text)];
+/** Tokens one under another, each after its id. */
+export function tokenTable(pieces: readonly TokenPiece[]): string {
+  return table(pieces.map(idAndToken));
+}
+
+function idAndToken({ id, text }: TokenPiece): [Cell, Cell] {
+  return [id, visibleToken(text).replace(/^ /, '␣')];
 }
 
 const ratio = (bytes: number, tokens: number) => (tokens > 0 ? (bytes / tokens).toFixed(2) : '–');

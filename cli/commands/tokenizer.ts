@@ -101,9 +101,8 @@ function encodeCommand(): Command {
         return;
       }
       const { tokenPieces } = await import('../../tokenizer/pieces.js');
-      const { table } = await import('../../util/terminal.js');
-      const { visibleToken } = await import('../../util/visible.js');
-      console.log(table(tokenPieces(tokenizer, ids).map(({ id, text }) => [id, visibleToken(text)])));
+      const { tokenTable } = await import('../../tokenizer/show-inspection.js');
+      console.log(tokenTable(tokenPieces(tokenizer, ids)));
     });
 }
 

@@ -116,7 +116,7 @@ describe('fourfold tokenizer', () => {
       const decoded = await fourfold('tokenizer', 'decode', at('expected.json'), ...ids.split(' '));
       assert.deepEqual([decoded.code, decoded.stdout], [0, text]);
       const { stdout } = await fourfold('tokenizer', 'encode', at('expected.json'), ' fox\n', '--tokens');
-      assert.equal(stdout.replaceAll(/^\s*\d+/gm, ''), '   fox\n  ↵\n');
+      assert.equal(stdout.replaceAll(/^\s*\d+/gm, ''), '  ␣fox\n  ↵\n');
     });
 
     it('read a file, special tokens as text unless they are allowed', async () => {
