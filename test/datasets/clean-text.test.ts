@@ -112,7 +112,7 @@ describe('a set of numbers', () => {
         const sorted = numbers.toSorted((a, b) => a - b);
         assert.equal(set.has(probe), sorted.includes(probe));
         assert.equal(set.next(probe), sorted.find((n) => n >= probe) ?? -1);
-        sorted.forEach((n, k) => assert.equal(set.select(k), n));
+        for (const [k, n] of sorted.entries()) assert.equal(set.select(k), n);
         assert.equal(set.select(sorted.length), -1);
       }),
     );
