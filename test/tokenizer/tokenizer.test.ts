@@ -8,6 +8,7 @@ import type { Merger } from '../../tokenizer/merge.js';
 import { GPT2_PATTERN, gpt2Scanner, LLAMA3_PATTERN, llamaScanner, QWEN2_PATTERN, type WordScanner } from '../../tokenizer/scan.js';
 import { splitWords, WORD_PATTERN } from '../../tokenizer/split.js';
 import { UserError } from '../../util/errors.js';
+import { anyText, replaced } from './any-text.js';
 
 interface Fixture {
   corpus: string[];
@@ -24,42 +25,6 @@ const trained = {
   word: trainTokenizer(fixtures.word.corpus, { kind: 'word', vocabSize: 120 }),
 };
 const kinds = ['bpe', 'char', 'word'] as const;
-
-/** Text with what usually goes wrong: spaces, line ends, letters, marks, apostrophes, digits, emoji, any code point, lone surrogates. */
-const anyText = fc
-  .array(
-    fc.oneof(
-      fc.constantFrom(
-        ' ',
-        '  ',
-        '\n',
-        '\r\n',
-        '\t',
-        "'s",
-        "'LL",
-        "'",
-        'The',
-        ' fox',
-        'aaaa',
-        '12',
-        '３',
-        '模型',
-        '🎉',
-        '👩‍👧',
-        'e\u0301',
-        '\u0085',
-        '\ufeff',
-        '\0',
-        '<|bos|>',
-      ),
-      fc.string({ unit: 'binary', maxLength: 8 }),
-      fc.constantFrom('\ud800', '\udc00'),
-    ),
-    { maxLength: 30 },
-  )
-  .map((parts) => parts.join(''));
-
-const replaced = (text: string) => Buffer.from(text, 'utf8').toString('utf8'); // lone surrogates → U+FFFD
 
 describe('tokenizers and Python tokenizers', () => {
   for (const kind of kinds) {
@@ -154,30 +119,6 @@ describe('splitting into words', () => {
 describe('byte-level BPE', () => {
   const tokenizer = trained.bpe;
 
-  it('decodes what it encoded, any text', () => {
-    fc.assert(
-      fc.property(anyText, (text) => assert.equal(tokenizer.decode(tokenizer.encode(text)), replaced(text))),
-      { numRuns: 300 },
-    );
-  });
-
-  it('decodes token by token to the same text, and never gives half a character', () => {
-    fc.assert(
-      fc.property(anyText, (text) => {
-        const whole = replaced(text);
-        const decoder = tokenizer.decoder();
-        let streamed = '';
-        for (const id of tokenizer.encode(text)) {
-          const piece = decoder.push(id);
-          assert.equal(piece, replaced(piece));
-          streamed += piece;
-          assert.ok(whole.startsWith(streamed));
-        }
-        assert.equal(streamed + decoder.end(), whole);
-      }),
-    );
-  });
-
   it('ends a stream within a character with U+FFFD', () => {
     const decoder = tokenizer.decoder();
     const [first] = tokenizer.encode('🎊');
@@ -215,7 +156,7 @@ describe('byte-level BPE', () => {
         assert.deepEqual(b.slice(0, n), a.slice(0, n));
       }),
     );
-    assert.equal(tokenizer.decode(tokenizer.encode('a'.repeat(300_000))).length, 300_000);
+    assert.equal(tokenizer.decode(tokenizer.encode('a'.repeat(3_000_000))).length, 3_000_000);
   });
 
   it('gives the same tokenizer whatever the order of the texts', () => {
