@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { UserError } from '../util/errors.js';
-import { atomicFile, errorCode, exists, sha256File } from '../util/files.js';
+import { UserError, writeError } from '../util/errors.js';
+import { atomicFile, exists, sha256File } from '../util/files.js';
 import { ArrowFile, corpusBatchOf, corpusSchema } from './arrow.js';
 import { Found, type Rejected } from './import/found.js';
 import { Quarantine } from './import/quarantine.js';
@@ -76,7 +76,7 @@ export async function importCorpus(options: ImportOptions): Promise<ImportSummar
       }
     });
   } catch (error) {
-    throw writingError(output, error);
+    throw writeError(output, error);
   }
 }
 
@@ -150,8 +150,12 @@ async function write(
   return { ...summary, skipped: Object.fromEntries(found.skipped), quarantined: quarantine.count, reasons: quarantine.reasons };
 }
 
+/** Adds up how often each name is there; names come in runs. */
 function tally(names: readonly string[], counts: Record<string, number> = {}): Record<string, number> {
-  for (const name of names) counts[name] = (counts[name] ?? 0) + 1;
+  for (let from = 0, to = 1; from < names.length; from = to++) {
+    while (names[to] === names[from]) to++;
+    counts[names[from]] = (counts[names[from]] ?? 0) + to - from;
+  }
   return counts;
 }
 
@@ -160,14 +164,6 @@ function nothingFound({ paths }: ImportOptions, summary: Omit<ImportSummary, 'qu
   const received = counts.length > 0 ? counts.join(', ') : 'nothing but blanks';
   const example = first === undefined ? '' : `. The first is in ${first.file}: ${first.detail}. ${aside} has all`;
   return new UserError(`import: there must be at least one document in ${paths.join(', ')}; received none (${received})${example}`);
-}
-
-function writingError(output: string, error: unknown): unknown {
-  const code = errorCode(error);
-  if (code === undefined || error instanceof UserError) return error;
-  const wayOut =
-    code === 'ENOSPC' || code === 'EDQUOT' ? 'There is no space left: make some, or choose another disk with -o' : 'Choose another output';
-  return new UserError(`import: ${output} must be a file that can be written; writing it failed (${code}). ${wayOut}`, 1, { cause: error });
 }
 
 /** One file's own SHA-256; of several, that of their list of hashes and names. */

@@ -44,6 +44,7 @@ export interface Documents {
 export type Excerpt = string | Buffer | Readonly<Record<string, unknown>>;
 
 const START_BYTES = 1 << 20;
+const START_ROWS = 1 << 13;
 
 /**
  * What an importer finds: documents, and what is put aside. Readers add to it and yield now and then; whoever drives them takes what is there, so that
@@ -60,17 +61,19 @@ export class Found {
   readonly rejected: Rejected[] = [];
 
   private text = Buffer.allocUnsafeSlow(START_BYTES);
-  private ends: number[] = [0];
-  private sources: string[] = [];
+  private offsets = new Int32Array(START_ROWS + 1);
+  private count = 0;
+  /** Sources in runs, each up to the document before `end`. */
+  private runs: { source: string; end: number }[] = [];
 
   /** Bytes of the documents that wait. */
   get size(): number {
-    return this.ends[this.ends.length - 1];
+    return this.offsets[this.count];
   }
 
   /** Number of the documents that wait. */
   get length(): number {
-    return this.sources.length;
+    return this.count;
   }
 
   /**
@@ -124,11 +127,15 @@ export class Found {
 
   /** The documents that wait. They are the caller's now. */
   take(): Documents {
-    const size = this.size;
-    const documents = { bytes: this.text.subarray(0, size), offsets: Int32Array.from(this.ends), sources: this.sources };
+    const documents = {
+      bytes: this.text.subarray(0, this.size),
+      offsets: this.offsets.subarray(0, this.count + 1),
+      sources: this.runs.flatMap(({ source, end }, i) => new Array<string>(end - (this.runs[i - 1]?.end ?? 0)).fill(source)),
+    };
     this.text = Buffer.allocUnsafeSlow(START_BYTES);
-    this.ends = [0];
-    this.sources = [];
+    this.offsets = new Int32Array(START_ROWS + 1);
+    this.count = 0;
+    this.runs = [];
     return documents;
   }
 
@@ -138,8 +145,16 @@ export class Found {
   }
 
   private push(end: number): void {
-    this.ends.push(end);
-    this.sources.push(this.source);
+    this.count++;
+    if (this.count >= this.offsets.length) {
+      const larger = new Int32Array(this.offsets.length * 2);
+      larger.set(this.offsets);
+      this.offsets = larger;
+    }
+    this.offsets[this.count] = end;
+    const run = this.runs[this.runs.length - 1];
+    if (run?.source === this.source) run.end = this.count;
+    else this.runs.push({ source: this.source, end: this.count });
   }
 
   private blank(place: Place, size: number): void {

@@ -50,35 +50,48 @@ const LINE_FEED = Buffer.from('\n');
 
 async function* readParagraphs(text: OpenText, found: Found): AsyncGenerator<void> {
   let any = false;
-  const gathered = new Pieces();
-  let begun: Place = {};
+  let begun: Place | undefined; // of the paragraph; undefined between two
   let bad: { line: Buffer; place: Place } | undefined;
-  const add = (piece: Buffer, place: Place) => {
-    if (gathered.size === 0) begun = { ...place };
-    else gathered.push(LINE_FEED);
-    gathered.push(piece);
-  };
+  const earlier = new Pieces(); // lines of it that are not beside the last ones
+  let [last, start, end]: [bytes: Buffer, start: number, end: number] = [LINE_FEED, 0, 0];
   const finish = () => {
-    if (gathered.size === 0) return;
-    gathered.give(
-      {
-        row: (bytes) => {
-          if (bad === undefined) found.addBytes(bytes, 0, bytes.length, begun, true);
-          else found.addBytes(bad.line, 0, bad.line.length, bad.place);
+    if (begun === undefined) return;
+    if (bad !== undefined)
+      found.addBytes(bad.line, 0, bad.line.length, bad.place); // which says why not
+    else if (earlier.size === 0) found.addBytes(last, start, end, begun, true);
+    if (earlier.size > 0) {
+      const place = begun;
+      const isGood = bad === undefined;
+      earlier.push(last.subarray(start, end));
+      earlier.give(
+        {
+          row: (bytes) => isGood && found.addBytes(bytes, 0, bytes.length, place, true),
+          tooLarge: (_, size, excerpt) => isGood && found.tooLarge(place, size, excerpt, '. Say --document line'),
         },
-        tooLarge: (_, size, excerpt) => found.tooLarge(begun, size, excerpt, '. Say --document line'),
-      },
-      begun,
-    );
+        place,
+      );
+    }
+    begun = undefined;
     bad = undefined;
   };
   yield* eachLine(text, {
-    row: (bytes, start, end, place, valid) => {
+    row: (bytes, from, to, place, valid) => {
       any = true;
-      if (isBlank(bytes, start, end)) return finish();
-      const line = bytes.subarray(start, end);
-      if (!valid && !isUtf8(line)) bad ??= { line, place: { ...place } };
-      add(line, place);
+      if (isBlank(bytes, from, to)) {
+        finish();
+        return;
+      }
+      if (!valid && !isUtf8(bytes.subarray(from, to))) bad ??= { line: bytes.subarray(from, to), place: { ...place } };
+      if (begun !== undefined && bytes === last && from === end + 1) {
+        end = to; // beside the line before: a line feed is between them
+        return;
+      }
+      if (begun !== undefined) {
+        earlier.push(last.subarray(start, end));
+        earlier.push(LINE_FEED);
+      }
+      begun ??= { ...place };
+      [last, start, end] = [bytes, from, to];
     },
     tooLarge: (place, size, excerpt) => {
       any = true;

@@ -210,10 +210,7 @@ describe('bad input to import', () => {
       await fs.mkdir(at('out.arrow'), { recursive: true });
       await fs.writeFile(at('a.txt'), 'a');
       await assert.rejects(importCorpus({ paths: [at('a.txt')], output: at('out.arrow') }), userError(/exists already/));
-      await assert.rejects(
-        imported(at('a.txt'), at('out.arrow')),
-        userError(/must be a file that can be written; writing it failed \(EISDIR\)/),
-      );
+      await assert.rejects(imported(at('a.txt'), at('out.arrow')), userError(/out\.arrow: it is a directory \(EISDIR\)/));
       assert.ok((await fs.stat(at('out.arrow'))).isDirectory());
     });
 
@@ -299,7 +296,7 @@ describe('bad input to import', () => {
           userError(/c\.arrow.*no space left.*\(ENOSPC\)/),
         );
         await fs.writeFile(at('bad.jsonl'), '{"text":"x"}\n'.concat('bad\n'.repeat(50_000)));
-        await assert.rejects(imported(at('bad.jsonl'), path.join(disk, 'c.arrow')), userError(/c\.arrow.*\(ENOSPC\).*no space left/));
+        await assert.rejects(imported(at('bad.jsonl'), path.join(disk, 'c.arrow')), userError(/c\.arrow.*no space left.*\(ENOSPC\)/));
         assert.deepEqual(await fs.readFile(path.join(disk, 'c.arrow')), before);
         await assertClean(disk);
       } finally {

@@ -1,22 +1,24 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs/promises';
-import { readBatches, readMetadata } from '../../datasets/arrow.js';
+import fc from 'fast-check';
+import { readMetadata } from '../../datasets/arrow.js';
 import { corpusFrom } from '../../datasets/corpus.js';
+import { Found } from '../../datasets/import/found.js';
+import { readText } from '../../datasets/import/text.js';
 import { importCorpus } from '../../datasets/import.js';
 import { sha256File } from '../../util/files.js';
+import { quarantined, rowsOf } from './corpus-rows.js';
 import { temporaryFolder } from './temporary.js';
 
-async function rowsOf(corpus: string): Promise<[string, string][]> {
-  const rows: [string, string][] = [];
-  for await (const batch of readBatches(corpus)) for (const row of batch) rows.push([row.text, row.source]);
-  return rows;
+/** Lines that no blank line parts, joined. */
+function paragraphsOf(text: string): string[] {
+  const paragraphs: string[][] = [[]];
+  for (const line of text.split(/\r?\n/)) {
+    if (line.trim() === '') paragraphs.push([]);
+    else paragraphs.at(-1)!.push(line);
+  }
+  return paragraphs.filter((lines) => lines.length > 0).map((lines) => lines.join('\n'));
 }
-
-const quarantined = async (file: string) =>
-  (await fs.readFile(file, 'utf8'))
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line));
 
 describe('importing text', () => {
   const at = temporaryFolder();
@@ -39,6 +41,26 @@ describe('importing text', () => {
   it('line: every line that is not blank, without its end', async () =>
     assert.deepEqual(await imported('line'), ['one', 'two 🎉', '模型', 'four']));
   it('blank_line: what blank lines part', async () => assert.deepEqual(await imported('blank_line'), ['one\ntwo 🎉', '模型\nfour']));
+
+  it('blank_line gives what splitting the whole text gives, wherever the chunks of reading end', async () => {
+    const piece = fc.constantFrom('a', 'bc', '模', '\n', '\r\n', ' ', '\n\n');
+    await fc.assert(
+      fc.asyncProperty(fc.array(piece, { maxLength: 30 }), fc.integer({ min: 1, max: 7 }), async (pieces, size) => {
+        const bytes = Buffer.from(pieces.join(''));
+        const chunks = (async function* () {
+          for (let i = 0; i < bytes.length; i += size) yield bytes.subarray(i, i + size);
+        })();
+        const found = new Found();
+        for await (const _ of readText({ chunks, offset: 0, encoding: undefined }, found, 'blank_line'));
+        const { bytes: text, offsets, sources } = found.take();
+        assert.deepEqual(
+          sources.map((_, i) => text.toString('utf8', offsets[i], offsets[i + 1])),
+          paragraphsOf(bytes.toString('utf8')),
+        );
+      }),
+      { numRuns: 500 },
+    );
+  });
 
   it('writes down the importer and the SHA-256 of the source', async () => {
     await imported('file');
