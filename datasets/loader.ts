@@ -21,9 +21,9 @@ export interface LoaderOptions {
   seed: number;
   /** `epoch`: each row once, shuffled anew in each epoch; `random`: rows drawn at random, of `packing: concat` only. */
   sampling: 'epoch' | 'random';
-  /** Weight of each source; default: the data's own. Without any, all sources are one stream. */
+  /** Weight of each source; default: the data's own, or else as much of each as there is. */
   mixture?: Mixture;
-  /** Tokens that are shuffled at once: a stream holds up to two such windows in memory. */
+  /** Tokens of a source that are shuffled at once, in the stead of the usual 4 M or less: up to two such windows are in memory. */
   windowTokens?: number;
   /** Bound on the record batches that `sampling: random` keeps in memory. */
   cacheBytes?: number;
@@ -33,7 +33,7 @@ export interface LoaderOptions {
 export interface LoaderState {
   /** What the order of rows depends on (data, options), in 32 bits. */
   order: number;
-  /** One for each source of the mixture that has a weight above 0, or one for all data. */
+  /** One for each source that rows are taken from. */
   streams: StreamState[];
 }
 
@@ -54,6 +54,8 @@ export interface Loader {
 }
 
 const CACHE_BYTES = 256 << 20;
+/** Tokens of the windows in use of all streams together, as long as a window has a record batch. */
+const WINDOWS_TOKENS = 1 << 24;
 
 /** @throws UserError for data that is not there, damaged, or too little for a row. */
 export async function openLoader(options: LoaderOptions): Promise<Loader> {
@@ -63,17 +65,11 @@ export async function openLoader(options: LoaderOptions): Promise<Loader> {
     const { sources, mixture: own } = store.dataset;
     const mixture = options.mixture ?? own;
     const weights = mixture && mixtureWeights(mixture, sources, directory);
-    const used = weights
-      ? weights.flatMap((weight, source) => (weight > 0 ? [{ source, weight }] : []))
-      : [{ source: undefined, weight: 1 }];
-    const streams = await openStreams(
-      store,
-      used.map(({ source }) => source),
-      options,
-    );
-    const shares = used.map(({ weight }) => weight);
-    const order = orderOf(store, weights, options);
+    const used = sourcesUsed(store, weights, options);
+    const streams = await openStreams(store, used, options);
     const rows = streams.reduce((sum, stream) => sum + stream.rows, 0);
+    const shares = used.map((source, i) => (weights && source !== undefined ? weights[source] : streams[i].rows / rows));
+    const order = orderOf(store, weights, options);
     return {
       async next() {
         const batch = emptyBatch(batchSize, contextLength, store.padding);
@@ -92,7 +88,7 @@ export async function openLoader(options: LoaderOptions): Promise<Loader> {
       },
       batchesPerEpoch: Math.ceil(rows / batchSize),
       tokens: streams.reduce((sum, stream) => sum + stream.tokens, 0),
-      sources: sharesOf(store, weights, streams),
+      sources: sharesOf(store, used, shares, streams),
       close: () => store.close(),
     };
   } catch (error) {
@@ -101,9 +97,27 @@ export async function openLoader(options: LoaderOptions): Promise<Loader> {
   }
 }
 
+/**
+ * The sources that rows are taken from, each a stream. Without a mixture each gives as much as it has, side by side: a record batch has one
+ * source only, and a window few record batches. Drawn at random they are one stream (undefined), which is as well mixed.
+ */
+function sourcesUsed(
+  { dataset }: TokenStore,
+  weights: readonly number[] | undefined,
+  { sampling, packing }: LoaderOptions,
+): (number | undefined)[] {
+  const all = dataset.sources.map((_, source) => source);
+  if (weights) return all.filter((source) => weights[source] > 0);
+  if (sampling === 'random') return [undefined];
+  const least = (documents: number) => (packing === 'segments' ? documents : 1);
+  const some = all.filter((source) => dataset.train.sources[source].tokens > least(dataset.train.sources[source].documents));
+  return some.length > 0 ? some : [undefined];
+}
+
 async function openStreams(store: TokenStore, used: readonly (number | undefined)[], options: LoaderOptions): Promise<RowStream[]> {
-  const { contextLength, seed, sampling, packing, windowTokens = WINDOW_TOKENS } = options;
+  const { contextLength, seed, sampling, packing } = options;
   const cache = new BatchCache(store, options.cacheBytes ?? CACHE_BYTES);
+  const windowTokens = options.windowTokens ?? Math.min(WINDOW_TOKENS, WINDOWS_TOKENS / used.length);
   const streams: RowStream[] = [];
   for (const source of used) {
     const all = store.batches.map((_, index) => index);
@@ -130,18 +144,23 @@ function checkEnough({ store, batches }: RowsOptions, { sampling, packing, conte
 }
 
 /** Shares and rows by source. Where all sources are one stream, each has its part of the rows. */
-function sharesOf({ dataset }: TokenStore, weights: readonly number[] | undefined, streams: readonly RowStream[]): SourceShare[] {
+function sharesOf(
+  { dataset }: TokenStore,
+  used: readonly (number | undefined)[],
+  shares: readonly number[],
+  streams: readonly RowStream[],
+): SourceShare[] {
   const { sources, tokens: all } = dataset.train;
-  let stream = 0;
   return sources.map(({ tokens }, source) => {
-    const share = weights ? weights[source] : tokens / all;
-    const rows = weights ? (share > 0 ? streams[stream++].rows : 0) : streams[0].rows * share;
-    return { name: dataset.sources[source], tokens, share, rows };
+    const name = dataset.sources[source];
+    if (used[0] === undefined) return { name, tokens, share: tokens / all, rows: (streams[0].rows * tokens) / all };
+    const i = used.indexOf(source);
+    return { name, tokens, share: shares[i] ?? 0, rows: streams[i]?.rows ?? 0 };
   });
 }
 
 function orderOf(store: TokenStore, weights: readonly number[] | undefined, options: LoaderOptions): number {
-  const { contextLength, packing, sampling, seed, windowTokens = WINDOW_TOKENS } = options;
+  const { contextLength, packing, sampling, seed, windowTokens } = options;
   const batches = store.batches.map(({ source, documents, tokens, bytes }) => [source, documents, tokens, bytes]);
   const settings = { contextLength, packing, sampling, seed, windowTokens, weights };
   return createHash('sha256')

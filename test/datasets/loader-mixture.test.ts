@@ -5,6 +5,11 @@ import { type PreparedDocument, writePrepared } from './prepared.js';
 import { temporaryFolder } from './temporary.js';
 
 const T = 8;
+const WAYS = [
+  ['concat', 'epoch'],
+  ['segments', 'epoch'],
+  ['concat', 'random'],
+] as const;
 const SIZES = { wiki: 3000, c4: 1000, books: 500 };
 
 describe('the loader with a mixture', () => {
@@ -48,11 +53,7 @@ describe('the loader with a mixture', () => {
   const sources = async (loader: Loader, count: number) => (await rows(loader, count)).map((row) => sourceOf(row[0]));
 
   it('takes rows of each source in the order of the shares, each row from one source', async () => {
-    for (const [packing, sampling] of [
-      ['concat', 'epoch'],
-      ['segments', 'epoch'],
-      ['concat', 'random'],
-    ] as const) {
+    for (const [packing, sampling] of WAYS) {
       const loader = await open({ packing, sampling });
       const order = await sources(loader, 400);
       const expected = ['wiki', 'c4', 'books', 'wiki'];
@@ -86,16 +87,24 @@ describe('the loader with a mixture', () => {
     assert.equal(given.tokens, 500);
   });
 
-  it('is one stream over all sources where there is none', async () => {
-    const loader = await open({ mixture: undefined });
-    assert.equal(loader.state().streams.length, 1);
-    const order = await sources(loader, loader.batchesPerEpoch * 5);
-    const share = order.filter((source) => source === 'wiki').length / order.length;
-    assert.ok(Math.abs(share - 3000 / 4500) < 0.05, `${share}`);
-    assert.deepEqual(
-      loader.sources.map(({ name, tokens }) => [name, tokens]),
-      Object.entries(SIZES),
-    );
+  it('takes as much of each source as there is where there is no mixture, at all times', async () => {
+    for (const [packing, sampling] of WAYS) {
+      const loader = await open({ mixture: undefined, packing, sampling });
+      const order = await sources(loader, 3 * loader.batchesPerEpoch * 5);
+      assert.deepEqual(
+        loader.sources.map(({ name, tokens }) => [name, tokens]),
+        Object.entries(SIZES),
+      );
+      for (const { name, tokens, share, rows } of loader.sources) {
+        assert.ok(Math.abs(share - tokens / 4500) < 0.01 && Math.abs(rows / (loader.batchesPerEpoch * 5) - share) < 0.01);
+        for (let from = 0; from + 180 < order.length; from += 180) {
+          const part = order.slice(from, from + 180).filter((source) => source === name).length / 180;
+          assert.ok(Math.abs(part - share) < (sampling === 'random' ? 0.2 : 0.02), `${name}, ${packing}: ${part}, not ${share}`);
+        }
+      }
+      const passes = loader.state().streams.map(({ epoch }) => epoch);
+      assert.deepEqual(passes, sampling === 'random' ? [0] : [3, 3, 3]);
+    }
   });
 
   it('calls as many rows an epoch as all its sources have, and tells each source’s part', async () => {
@@ -112,11 +121,7 @@ describe('the loader with a mixture', () => {
     );
   });
 
-  for (const [packing, sampling] of [
-    ['concat', 'epoch'],
-    ['segments', 'epoch'],
-    ['concat', 'random'],
-  ] as const) {
+  for (const [packing, sampling] of WAYS) {
     it(`${packing}, ${sampling}: goes on exactly from a saved state`, async () => {
       const loader = await open({ packing, sampling });
       for (let step = 0; step < 200; step++) {
