@@ -178,9 +178,12 @@ describe('pretraining', () => {
       return spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
     };
     const ended = (child: ChildProcess) => new Promise<number | null>((resolve) => child.on('exit', resolve));
-    const checkpoint = async (name: string, step: number) => {
+    const checkpoint = async (child: ChildProcess, name: string, step: number) => {
       const manifest = path.join(folder, name, 'checkpoints', `step-${String(step).padStart(6, '0')}`, 'manifest.json');
-      while (!existsSync(manifest)) await new Promise((resolve) => setTimeout(resolve, 5));
+      while (!existsSync(manifest)) {
+        assert.equal(child.exitCode, null, `${name} ended before its step ${step}`);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
     };
 
     it('goes on to the same bits after SIGKILL, three times over', async function () {
@@ -189,7 +192,7 @@ describe('pretraining', () => {
       for (const [round, after] of [10, 20, 40].entries()) {
         const child = start('killed', round > 0);
         const exit = ended(child);
-        await checkpoint('killed', after);
+        await checkpoint(child, 'killed', after);
         child.kill('SIGKILL');
         await exit;
       }
@@ -201,7 +204,7 @@ describe('pretraining', () => {
     it('saves and exits with 143 on SIGTERM', async () => {
       const child = start('terminated', false);
       const exit = ended(child);
-      await checkpoint('terminated', 10);
+      await checkpoint(child, 'terminated', 10);
       child.kill('SIGTERM');
       assert.equal(await exit, 143);
       assert.ok(!existsSync(path.join(folder, 'terminated', 'final')));
