@@ -145,14 +145,12 @@ describe('any text', () => {
   it('is given from a stream only when a character is whole, and U+FFFD only where the ids end within one', () => {
     const [, tokenizer] = all[0];
     const decoder = tokenizer.decoder();
-    const pieces = tokenizer.encode('🎊é').map((token) => decoder.push(token));
     assert.deepEqual(
-      pieces.filter((piece) => piece !== ''),
-      ['🎊', 'é'],
-    ); // one byte a token
-    assert.ok(pieces.length >= 6);
+      tokenizer.encode('ᚠ').map((id) => decoder.push(id)),
+      ['', '', 'ᚠ'], // a token for each of its bytes
+    );
     const cut = tokenizer.decoder();
-    assert.equal(cut.push(tokenizer.encode('🎊')[0]), '');
+    assert.equal(cut.push(tokenizer.encode('ᚠ')[0]), '');
     assert.equal(cut.push(tokenizer.encode('a')[0]), '\ufffda');
     assert.equal(cut.end(), '');
   });
