@@ -127,11 +127,13 @@ export class Found {
 
   /** The documents that wait. They are the caller's now. */
   take(): Documents {
-    const documents = {
-      bytes: this.text.subarray(0, this.size),
-      offsets: this.offsets.subarray(0, this.count + 1),
-      sources: this.runs.flatMap(({ source, end }, i) => new Array<string>(end - (this.runs[i - 1]?.end ?? 0)).fill(source)),
-    };
+    const sources = new Array<string>(this.count);
+    let from = 0;
+    for (const { source, end } of this.runs) {
+      sources.fill(source, from, end);
+      from = end;
+    }
+    const documents = { bytes: this.text.subarray(0, this.size), offsets: this.offsets.subarray(0, this.count + 1), sources };
     this.text = Buffer.allocUnsafeSlow(START_BYTES);
     this.offsets = new Int32Array(START_ROWS + 1);
     this.count = 0;

@@ -29,7 +29,12 @@ export async function listInputs(paths: readonly string[], format: Format | unde
   for (const given of paths) {
     for (const file of await expand(given)) {
       const stat = await statOf(file);
-      if (!stat.isDirectory()) inputs.push({ path: file, name: path.basename(file), source: sourceName(file), code: format === 'code' });
+      if (!stat.isDirectory() && !stat.isFile()) {
+        throw new UserError(
+          `import: ${file} must be a file, a folder or a pattern; it is a pipe or a device. Write what it gives to a file`,
+        );
+      }
+      if (stat.isFile()) inputs.push({ path: file, name: path.basename(file), source: sourceName(file), code: format === 'code' });
       else inputs.push(...(await listFolder(file, format, found)));
     }
   }

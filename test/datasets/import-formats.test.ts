@@ -3,7 +3,9 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { zipSync } from 'fflate';
+import { Found } from '../../datasets/import/found.js';
 import { htmlToText } from '../../datasets/import/html.js';
+import { readStackExchange } from '../../datasets/import/stack-exchange.js';
 import { readDocuments } from '../../datasets/import.js';
 import { imported } from './corpus-rows.js';
 import { temporaryFolder } from './temporary.js';
@@ -327,6 +329,33 @@ describe('importing questions and answers', () => {
       (await fs.readdir(at(''))).filter((name) => name.startsWith('.')),
       [],
     );
+  });
+});
+
+describe('joining questions and answers', () => {
+  const at = temporaryFolder();
+
+  it('gives the same documents whatever the number of partitions', async () => {
+    const rows = Array.from({ length: 900 }, (_, i) =>
+      i % 3 === 0
+        ? `<row Id="${i + 1}" PostTypeId="1" AcceptedAnswerId="${((i * 7) % 900) + 3}" Body="question ${i + 1}" />`
+        : `<row Id="${i + 1}" PostTypeId="2" ParentId="${((i * 31) % 300) * 3 + 1}" Score="${i % 5}" Body="answer ${i + 1}" />`,
+    );
+    const bytes = Buffer.from(`<posts>\n${rows.join('\n')}\n</posts>`);
+    const documents = async (size: number) => {
+      const found = new Found();
+      const chunks = (async function* () {
+        for (let i = 0; i < bytes.length; i += 1000) yield bytes.subarray(i, i + 1000);
+      })();
+      await fs.mkdir(at('scratch'), { recursive: true });
+      for await (const _ of readStackExchange({ chunks, offset: 0, encoding: undefined }, found, size, at('scratch')));
+      assert.deepEqual(await fs.readdir(at('scratch')), []);
+      const { bytes: text, offsets, sources } = found.take();
+      return sources.map((_, i) => text.toString('utf8', offsets[i], offsets[i + 1])).sort();
+    };
+    const one = await documents(1);
+    assert.equal(one.join('\n').match(/answer/g)!.length, 600);
+    assert.deepEqual(await documents(500e6), one);
   });
 });
 
