@@ -200,7 +200,7 @@ async function metadataOf(
   const given = await Promise.all(corpora.map(readMetadata));
   const all = (key: string) => given.map((metadata) => metadata.get(key) ?? 'unknown');
   const hashes = all('source_sha256');
-  const earlier = [...new Set(given.flatMap((metadata) => metadata.get('cleaned_with') ?? []))].flatMap((json) => JSON.parse(json));
+  const earlier = [...new Set(given.flatMap((metadata) => metadata.get('cleaned_with') ?? []))].flatMap(parsedOrText);
   const now = chain.map(({ rule, values }) => ({
     rule: rule.name,
     ...(Object.keys(values).length > 0 && { parameters: values }),
@@ -211,6 +211,15 @@ async function metadataOf(
     ['source_sha256', hashes.length === 1 ? hashes[0] : createHash('sha256').update(hashes.join('\n')).digest('hex')],
     ['cleaned_with', JSON.stringify([...earlier, ...now])],
   ]);
+}
+
+/** What another program wrote there, if anything, is kept as it is. */
+function parsedOrText(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return json;
+  }
 }
 
 /** A new folder beside the output. What a killed process left for the same output is cleared away. */

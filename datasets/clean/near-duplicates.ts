@@ -9,7 +9,7 @@ const MULTIPLIER = 0x2c1b3c6d;
 /**
  * Documents whose sets of word 5-grams overlap much (of characters for Chinese); the first of a group stays. MinHash: `bands` × `rows`
  * hash functions, each of which agrees on two documents with the probability of their Jaccard similarity s; a group is what is connected
- * by agreeing on all rows of a band, which has the probability 1 − (1 − s^rows)^bands. With 14 × 8: 0.06 at s = 0.5, 0.56 at 0.7, 0.92
+ * by agreeing on all rows of a band, which has the probability 1 − (1 − s^rows)^bands. With 14 × 8: 0.05 at s = 0.5, 0.56 at 0.7, 0.92
  * at 0.8, 0.9996 at 0.9.
  * Source: Broder 1997, "On the resemblance and containment of documents"; Lee et al. 2022, "Deduplicating training data makes language
  * models better"; 5-grams, 14 and 8: Penedo et al. 2024, "The FineWeb datasets", §3.4.

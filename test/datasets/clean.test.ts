@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import fs from 'node:fs/promises';
+import path from 'node:path';
 import { readMetadata } from '../../datasets/arrow.js';
 import { lot } from '../../datasets/clean/examples.js';
 import { mix } from '../../datasets/clean/hashing.js';
-import { type CleanOptions, cleanCorpus, DEFAULT_RULES, reportPath } from '../../datasets/clean/index.js';
+import { type CleanOptions, cleanCorpus, DEFAULT_RULES, RULES, reportPath } from '../../datasets/clean/index.js';
+import { packageRoot } from '../../util/package-root.js';
 import { RandomStream } from '../../util/random.js';
 import { fourfold } from '../cli/capture.js';
 import { readCorpus, words, writeCorpus } from './clean-helpers.js';
@@ -469,6 +471,15 @@ describe('bad input of cleaning', () => {
 
 describe('fourfold data clean', () => {
   const at = temporaryFolder();
+
+  it('docs/cleaning.md names every rule and parameter', async () => {
+    const rows = (await fs.readFile(path.join(packageRoot(), 'docs/cleaning.md'), 'utf8')).split('\n');
+    for (const { name, parameters } of RULES) {
+      const row = rows.find((line) => line.startsWith(`| \`${name}\``));
+      assert.ok(row, name);
+      for (const key of Object.keys(parameters)) assert.ok(row.includes(`\`${key}\``), `${name}.${key}`);
+    }
+  });
 
   it('prints what each rule did and where the report is', async () => {
     await writeCorpus(at('a.arrow'), [prose(10, 1), prose(10, 1), prose(2, 3)]);
