@@ -1,5 +1,6 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
+import { namedColumns } from '../configs/keys.js';
 import type { PretrainConfig } from '../configs/schema.js';
 import { readTokenizer, type Tokenizer } from '../tokenizer/index.js';
 import { exists } from '../util/files.js';
@@ -31,7 +32,7 @@ export async function prepareTraining(
   const { corpus, imported } = await corpusFrom({
     path: data.path,
     document: data.document,
-    textColumn: data.columns.text,
+    textColumn: namedColumns(data.path) ? data.columns.text : undefined,
     output: `${directory}.corpus.arrow`,
   });
   if (imported && imported.quarantined > 0) options.say(`${imported.quarantined} bad rows set aside in ${imported.quarantine}`);
