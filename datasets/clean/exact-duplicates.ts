@@ -11,6 +11,7 @@ export const exactDuplicates = corpusRule({
   source: 'SHA-256, 128 bits',
   parameters: {},
   keyWords: 4,
+  light: true,
   start() {
     const key = new Uint32Array(4);
     return ({ bytes }, add) => {

@@ -51,6 +51,8 @@ export interface CorpusRule extends Described {
   kind: 'corpus';
   /** 32-bit words in a key. */
   keyWords: number;
+  /** Its keys cost less than starting threads for them. */
+  light?: boolean;
   /** Gives a function that hands the keys of a document to `add`, in an array that is used again. */
   start(values: Values): (document: Document, add: (key: Uint32Array) => void) => void;
   /** @param keys number of its keys that earlier documents have, too; 0 = later ones join it with the first of its group. */

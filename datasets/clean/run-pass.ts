@@ -78,8 +78,7 @@ export async function runPass({ links, compare }: Pass, number: number, source: 
   let read = 0;
   let original = -1;
   try {
-    // Few chunks are read ahead, and copying alone needs no threads.
-    const threads = links.length > 0 || compare ? context.threads : 1;
+    const threads = links.length > 0 || (compare && !compare.rule.light) ? context.threads : 1; // copying needs none
     for await (const output of mapInWorkers<PassInput, PassOutput>(WORKER, setup, inputs(source, drops, context), threads)) {
       output.counts.forEach((counts, i) => {
         addTo(tallies[i], counts);

@@ -162,7 +162,9 @@ export class Words {
   }
 }
 
+const single = new Words();
+
 /** The hash by which `Words` knows a term. */
 export function termHash(word: string): number {
-  return new Words().scan(Buffer.from(word)).hash[0];
+  return single.scan(Buffer.from(word)).hash[0];
 }
