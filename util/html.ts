@@ -100,5 +100,5 @@ thead th { border-bottom: 1px solid var(--line); white-space: nowrap; } .right {
   font: 14px/1.75 ui-monospace, "DejaVu Sans Mono", "Noto Sans Mono CJK SC", monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
 .tokens span { padding: .1rem 0; border-radius: 3px; box-decoration-break: clone; -webkit-box-decoration-break: clone; }
 .t0 { background: var(--t0); } .t1 { background: var(--t1); } .t2 { background: var(--t2); } .t3 { background: var(--t3); } .t4 { background: var(--t4); }
-.s { background: var(--mark); color: #fff; font-weight: 600; }
+.s { background: var(--mark); color: #fff; font-weight: 600; } .s.faint { opacity: .55; font-weight: normal; }
 `;

@@ -121,7 +121,7 @@ export function tokenStripes(pieces: readonly TokenPiece[]): string {
       text += `${i > 0 && !text.endsWith('\n') ? '|' : ''}${lines.join('\n')}`;
       return;
     }
-    const style = special ? `${ESCAPE}[1;97;45m` : `${ESCAPE}[${faint ? 90 : 30};48;5;${STRIPES[i % STRIPES.length]}m`;
+    const style = special ? `${ESCAPE}[${faint ? 2 : 1};97;45m` : `${ESCAPE}[${faint ? 90 : 30};48;5;${STRIPES[i % STRIPES.length]}m`;
     text += lines.map((line) => line && `${style}${line}${ESCAPE}[0m`).join('\n');
   });
   return text.replace(/\n$/, '');

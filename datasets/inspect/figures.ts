@@ -76,7 +76,7 @@ export function rowTitle({ row, file, source, bytes, tokens }: Row): string {
     file,
     tokens && counted(tokens.count, 'token'),
     bytes !== undefined && counted(bytes, 'byte'),
-    tokens?.supervised && `${counted(tokens.supervised.filter(Boolean).length, 'token')} to be predicted`,
+    tokens?.predicted !== undefined && `${counted(tokens.predicted, 'token')} to be predicted`,
   ];
   return [`row ${row}`, ...facts.filter((fact) => fact)].join(' · ');
 }

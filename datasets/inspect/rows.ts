@@ -2,7 +2,7 @@ import { DataType, type RecordBatch, type Vector } from 'apache-arrow';
 import type { Tokenizer } from '../../tokenizer/index.js';
 import { tokenPieces } from '../../tokenizer/pieces.js';
 import type { TokenPiece } from '../../util/visible.js';
-import { columnOf, isIds, isMask, isText, isWhole, lengthsOf } from './columns.js';
+import { columnOf, isIds, isMask, isText, isWhole, lengthsOf, onesIn } from './columns.js';
 
 /** One row, or the beginning of it. */
 export interface Row {
@@ -30,6 +30,8 @@ export interface RowTokens {
   pieces?: TokenPiece[];
   /** 1 = the token is to be predicted. Missing where the file does not say. */
   supervised?: boolean[];
+  /** How many of all are to be predicted. */
+  predicted?: number;
 }
 
 /** How much of a row is shown. */
@@ -49,11 +51,13 @@ export const BEGINNING: RowLimits = { characters: 500, encoded: 1e6, tokens: 120
 /** Row `i` of a batch, which is row `row` of all. */
 export function readRow(batch: RecordBatch, i: number, row: number, tokenizer: Tokenizer | undefined, limits: RowLimits): Row {
   const [ids, text, source] = [columnOf(batch, 'ids', isIds), columnOf(batch, 'text', isText), columnOf(batch, 'source', isText)];
-  const told = new Set([ids && 'ids', ids && 'bytes', ids && 'supervised', !ids && text && 'text', source && 'source']);
+  const shown = ids
+    ? { ids, bytes: columnOf(batch, 'bytes', isWhole), supervised: columnOf(batch, 'supervised', isMask), source }
+    : { text, source };
+  const others = batch.schema.fields.filter(({ name }) => !(shown as Record<string, unknown>)[name]);
   const result: Row = { row, source: source?.get(i) ?? undefined };
   if (ids?.isValid(i)) Object.assign(result, tokensOf(batch, ids, i, tokenizer, limits));
   else if (text?.isValid(i)) Object.assign(result, textOf(text, i, tokenizer, limits));
-  const others = batch.schema.fields.filter(({ name }) => !told.has(name));
   if (others.length > 0) {
     const values = others.map(({ name, type }) => [name, plain(type, batch.getChild(name)!.get(i), limits)]);
     result.others = JSON.stringify(Object.fromEntries(values), null, 2);
@@ -73,10 +77,9 @@ function textOf(column: Vector, i: number, tokenizer: Tokenizer | undefined, lim
 }
 
 function tokensOf(batch: RecordBatch, column: Vector, i: number, tokenizer: Tokenizer | undefined, limits: RowLimits): Partial<Row> {
-  const [bytes, mask] = [
-    columnOf(batch, 'bytes', isWhole)?.get(i),
-    columnOf(batch, 'supervised', isMask)?.get(i) as Vector | null | undefined,
-  ];
+  const bytes = columnOf(batch, 'bytes', isWhole)?.get(i);
+  const masks = columnOf(batch, 'supervised', isMask);
+  const mask = masks?.get(i) as Vector | null | undefined;
   const list = column.get(i) as Vector;
   const ids: number[] = [];
   for (let n = 0; n < Math.min(list.length, limits.tokens); n++) ids.push(Number(list.get(n)));
@@ -84,7 +87,7 @@ function tokensOf(batch: RecordBatch, column: Vector, i: number, tokenizer: Toke
   const pieces =
     tokenizer && tokenPieces(tokenizer, ids).map((piece, n) => (supervised?.[n] === false ? { ...piece, faint: true } : piece));
   return {
-    tokens: { count: list.length, ids, pieces, supervised },
+    tokens: { count: list.length, ids, pieces, supervised, predicted: mask ? onesIn(masks!, i, i + 1) : undefined },
     text: pieces && decoded(tokenizer, ids),
     bytes: bytes === undefined || bytes === null ? undefined : Number(bytes),
     left: more(list.length - ids.length, 'tokens'),

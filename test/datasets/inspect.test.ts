@@ -212,6 +212,18 @@ describe('inspecting data', () => {
     assert.match(rowPage('p', row), /<span class="s faint" title="0">&lt;\|bos\|&gt;<\/span>/);
   });
 
+  it('counts what is to be predicted in all of a long row, and shows a column of an unexpected type with the others', async () => {
+    const ids = Array.from({ length: 300 }, () => 5);
+    const file = await writeArrow(at('beside/long.arrow'), {
+      ids: [[ids], listOf(new Uint16())],
+      supervised: [[ids.map((_, i) => i >= 100)], listOf(new Bool())],
+      bytes: [['many'], text],
+    });
+    const [row] = (await inspect(file)).parts[0].examples;
+    assert.deepEqual([row.tokens?.ids.length, row.tokens?.predicted, row.left], [120, 200, '180 more tokens']);
+    assert.deepEqual(JSON.parse(row.others!), { bytes: 'many' });
+  });
+
   it('shows an id that is no token, and does not fail on it', async () => {
     const file = await writeArrow(at('beside/other.arrow'), { ids: [[[5, 9999]], listOf(new Uint32())], bytes: [[1], new Uint32()] });
     const row = await inspectRow(file, 0);
