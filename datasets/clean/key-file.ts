@@ -50,7 +50,8 @@ export class KeyFile {
   /** Compares the keys of `documents` documents: those that share one are of one group, and so on from group to group. */
   async groups(documents: number): Promise<Groups> {
     await this.flush();
-    const groups = { first: Uint32Array.from({ length: documents }, (_, i) => i), keys: new Uint8Array(documents) };
+    const groups = { first: new Uint32Array(documents), keys: new Uint8Array(documents) };
+    for (let i = 0; i < documents; i++) groups.first[i] = i;
     const table = new KeyTable(this.keyWords, Math.min(this.records, this.partitionKeys));
     const partitions = this.partitions();
     const parted = partitions.length > 1 ? await this.part(partitions) : this.file;
