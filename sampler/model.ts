@@ -22,12 +22,12 @@ export interface LoadedModel extends TextModel {
  * @throws UserError when files are missing or do not fit together.
  */
 export async function loadModel(path: string): Promise<LoadedModel> {
-  const { config, weights, tokenizer: json, directory } = await loadCheckpoint(await resolveCheckpoint(path));
+  const { config, weights, tokenizer: json, tokenizerConfig, directory } = await loadCheckpoint(await resolveCheckpoint(path));
   if (!json)
     throw new UserError(
       `loading ${directory}: a model that is to write text needs tokenizer.json; there is none. Put the tokenizer's beside config.json`,
     );
-  const tokenizer = loadTokenizer(json);
+  const tokenizer = loadTokenizer(json, tokenizerConfig);
   if (tokenizer.vocabSize > config.vocab_size) {
     throw new UserError(
       `loading ${directory}: the tokenizer's ids must be in the model's vocabulary of ${config.vocab_size}; it has ${tokenizer.vocabSize}. Put the model's own tokenizer.json there`,

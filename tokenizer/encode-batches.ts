@@ -1,4 +1,5 @@
 import { besides, mapInWorkers } from '../util/workers.js';
+import { IdList } from './id-list.js';
 import { lookAhead, type TextBatch } from './text-batch.js';
 import type { Tokenizer } from './tokenizer.js';
 
@@ -18,5 +19,24 @@ export async function* encodeBatches(
   threads: number,
 ): AsyncGenerator<EncodedBatch> {
   const { isMore, all } = await lookAhead(batches);
-  yield* mapInWorkers<TextBatch, EncodedBatch>(besides(import.meta.url, './encode-worker'), tokenizer.toJSON(), all, isMore ? threads : 1);
+  if (isMore && threads > 1) {
+    yield* mapInWorkers<TextBatch, EncodedBatch>(besides(import.meta.url, './encode-worker'), tokenizer.toJSON(), all, threads);
+  } else {
+    const encode = batchEncoder(tokenizer);
+    for await (const batch of all) yield encode(batch);
+  }
+}
+
+/** Encodes one batch after another. */
+export function batchEncoder(tokenizer: Tokenizer): (batch: TextBatch) => EncodedBatch {
+  const out = new IdList();
+  return ({ text, offsets }) => {
+    out.length = 0;
+    const ends = new Int32Array(offsets.length);
+    for (let i = 0; i + 1 < offsets.length; i++) {
+      tokenizer.encodeUtf8(text.subarray(offsets[i], offsets[i + 1]), out);
+      ends[i + 1] = out.length;
+    }
+    return { ids: out.slice(), offsets: ends };
+  };
 }
