@@ -7,7 +7,7 @@ import { charactersIn } from './documents.js';
 
 /** What corpora hold, found by reading them once. */
 export interface Survey {
-  /** Of the documents with their sources and order; two files that say the same have the same. */
+  /** Of the documents with their sources, their order and their record batches; the files' names and dates do not matter. */
   sha256: string;
   documents: number;
   /** UTF-8 bytes of all texts. */

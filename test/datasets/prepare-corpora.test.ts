@@ -123,7 +123,7 @@ describe('preparing several corpora', () => {
     assert.equal((await prepared({ corpora: corpora.slice(0, 1) })).source_sha256, 'one');
   });
 
-  it('a survey tells what the documents are, whatever the record batches and the file', async () => {
+  it('a survey tells what the documents are, whatever the file is called', async () => {
     const survey = async (file: string, some: CorpusRow[]) => surveyCorpora([await writeCorpus(at(file), some)], { characters: true });
     const first = await survey('one.arrow', mixed);
     assert.deepEqual([first.documents, first.sources], [120, ['wiki', 'c4', 'books']]);

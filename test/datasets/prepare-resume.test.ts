@@ -123,6 +123,7 @@ describe('preparing data that is stopped', () => {
     const old = await contents(at('old'));
     assert.equal(inChild({ output: at('old'), overwrite: true, die: { rename: 6 } }).signal, 'SIGKILL');
     assert.deepEqual(await contents(at('old')), old);
+    assert.equal(inChild({ output: at('old'), overwrite: true, die: { to: at('old') } }).signal, 'SIGKILL'); // between its two renamings
     await prepare({ ...base, output: at('old'), overwrite: true });
     assert.deepEqual(await contents(at('old')), reference);
   });
