@@ -11,7 +11,9 @@ const part = z.object({
   /** The same by source, in the order of `sources`. */
   sources: z.array(z.object(counts)),
   /** Files and their record batches in order; a batch holds documents of one source, an index into `sources`. */
-  shards: z.array(z.object({ file: z.string(), batches: z.array(z.object({ source: whole, ...counts })) })),
+  shards: z.array(
+    z.object({ file: z.string().regex(/^(train|eval)-\d+\.arrow$/), batches: z.array(z.object({ source: whole, ...counts })) }),
+  ),
 });
 
 const dataset = z
