@@ -8,9 +8,12 @@ const WAY_OUT = "Use fourfold's own or a byte-level BPE one, as Llama 3, GPT-2 a
 /** The error of a tokenizer.json that breaks a rule. */
 export function unreadable(rule: string, received: unknown): UserError {
   const text = typeof received === 'string' ? received : (JSON.stringify(received) ?? 'nothing');
-  return new UserError(
-    `load tokenizer: tokenizer.json must have ${rule}; received ${text.length > 80 ? `${text.slice(0, 80)}…` : text}. ${WAY_OUT}`,
-  );
+  return new UserError(`load tokenizer: tokenizer.json must have ${shortened(rule, 240)}; received ${shortened(text, 80)}. ${WAY_OUT}`);
+}
+
+/** A text that a message can hold. */
+export function shortened(text: string, most: number): string {
+  return text.length > most ? `${text.slice(0, most)}…` : text;
 }
 
 export function isFields(value: unknown): value is Fields {

@@ -2,7 +2,7 @@ import type { AddedToken } from './added-tokens.js';
 import { BytePairTokenizer } from './byte-pair.js';
 import { bytePairJson } from './byte-pair-json.js';
 import { BYTE_CHARACTERS } from './bytes.js';
-import { equalIgnoringOrder, expectField, type Fields, fieldOf, fieldsOf, isFields, listOf, unreadable } from './format.js';
+import { equalIgnoringOrder, expectField, type Fields, fieldOf, fieldsOf, isFields, listOf, shortened, unreadable } from './format.js';
 import { type Normalizer, nfc } from './normalize.js';
 import { readPreTokenizer } from './pre-tokenizer.js';
 import { readSpecialIds } from './special-ids.js';
@@ -75,7 +75,10 @@ function readAddedTokens(json: unknown, tokens: readonly string[], normalize: No
     seen.add(content);
     const expected = ids.get(content) ?? next++; // what Python gives it, whatever the file says
     if (id !== expected)
-      throw unreadable(`for the added token ${JSON.stringify(content)} the id ${expected}, its own or the next free one`, id ?? null);
+      throw unreadable(
+        `for the added token ${shortened(JSON.stringify(content), 80)} the id ${expected}, its own or the next free one`,
+        id ?? null,
+      );
     const flag = (key: (typeof FLAGS)[number]): boolean => {
       if (typeof fields[key] !== 'boolean') throw unreadable(`true or false as ${key} of added_tokens`, fields[key] ?? null);
       return fields[key];

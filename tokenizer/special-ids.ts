@@ -1,6 +1,6 @@
 import { UserError } from '../util/errors.js';
 import type { AddedToken } from './added-tokens.js';
-import { isFields } from './format.js';
+import { isFields, shortened } from './format.js';
 import type { SpecialIds } from './tokenizer.js';
 
 /** What others call theirs, first found first taken. */
@@ -31,7 +31,7 @@ function configured(config: object, key: string, ids: ReadonlyMap<string, number
   const id = typeof token === 'string' ? ids.get(token) : undefined;
   if (id === undefined) {
     throw new UserError(
-      `load tokenizer: ${key} of tokenizer_config.json must be a token of the tokenizer.json beside it, or null; received ${JSON.stringify(value)}. Correct it`,
+      `load tokenizer: ${key} of tokenizer_config.json must be a token of the tokenizer.json beside it, or null; received ${shortened(JSON.stringify(value), 80)}. Correct it`,
     );
   }
   return id;

@@ -1,4 +1,4 @@
-import { classes, END, LETTER, LINE_END, MARK, NUMBER, OTHER, SPACE } from './classes.js';
+import { classes, END, LETTER, MARK, NUMBER } from './classes.js';
 
 /** How a `word` tokenizer cuts text: a word, a number or a sign, each with the space before it; any other space by itself. */
 export const WORD_PATTERN = ' ?[\\p{L}\\p{M}]+| ?\\p{N}+| ?[^\\s\\p{L}\\p{M}\\p{N}]|\\s';
@@ -31,46 +31,6 @@ class Scanner {
     for (let kind = this.kind(end); kind >= from && kind <= to; kind = this.kind(end)) end = this.step(end);
     return end;
   }
-}
-
-/** Cuts by LLAMA3_PATTERN, its alternatives tried in their order. Written out: several times as fast as a regular expression, and linear. */
-export const splitBytePairWords: Splitter = (text, visit) => {
-  const scanner = new Scanner(text);
-  for (let i = 0; i < text.length; ) {
-    const end = contraction(text, i) || wordEnd(text, scanner, i);
-    visit(text.slice(i, end));
-    i = end;
-  }
-};
-
-/** Index after 's 't 're 've 'm 'll 'd in either case, where one stands at `i`, else 0. Folding case, ſ (U+017F) is an s. */
-function contraction(text: string, i: number): number {
-  if (text.charCodeAt(i) !== 0x27) return 0;
-  if (/^[stmd\u017f]/i.test(text.slice(i + 1, i + 2))) return i + 2;
-  return /^(re|ve|ll)/i.test(text.slice(i + 1, i + 3)) ? i + 3 : 0;
-}
-
-function wordEnd(text: string, scanner: Scanner, i: number): number {
-  const kind = scanner.kind(i);
-  if (kind === LETTER) return scanner.run(i, LETTER, LETTER);
-  if (kind === NUMBER) {
-    let end = i;
-    for (let n = 0; n < 3 && scanner.kind(end) === NUMBER; n++) end = scanner.step(end);
-    return end;
-  }
-  const second = scanner.step(i);
-  const secondKind = kind === LINE_END ? END : scanner.kind(second);
-  if (secondKind === LETTER) return scanner.run(second, LETTER, LETTER); // led by one sign or space
-  if (kind <= MARK) return scanner.run(scanner.run(i, OTHER, MARK), LINE_END, LINE_END);
-  if (secondKind <= MARK && text.charCodeAt(i) === 0x20) return scanner.run(scanner.run(second, OTHER, MARK), LINE_END, LINE_END);
-  return spacesEnd(text, scanner, i);
-}
-
-/** `\s*[\r\n]+|\s+(?!\S)|\s+`: spaces to the last line end; else all at the end of the text; else all but one, which leads the next word. */
-function spacesEnd(text: string, scanner: Scanner, i: number): number {
-  const end = scanner.run(i, SPACE, LINE_END);
-  for (let last = end - 1; last >= i; last--) if (scanner.kind(last) === LINE_END) return last + 1;
-  return end === text.length || end === i + 1 ? end : end - 1;
 }
 
 /** Cuts by WORD_PATTERN. */
