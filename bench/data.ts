@@ -10,6 +10,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { finished } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
+import { type CleanReport, reportPath } from '../datasets/clean/index.js';
 import { RandomStream } from '../util/random.js';
 import { runOurs } from './child.js';
 import { megabytes, rate, table } from './figures.js';
@@ -84,7 +85,7 @@ async function writeRows(file: string, sentences: Sentences, bytes: number, rand
     const row = JSON.stringify({ text: paragraphs.join('\n') });
     const line = `${kind < 223 && kind >= 220 ? row.slice(0, -5) : row}\n`;
     written += Buffer.byteLength(line);
-    if (!stream.write(line)) await new Promise((resolve) => stream.once('drain', resolve));
+    if (!stream.write(line)) await new Promise<void>((resolve) => stream.once('drain', () => resolve()));
   }
   await finished(stream.end());
   return written;
@@ -129,12 +130,21 @@ async function measure(folder: string, size: number): Promise<void> {
   }
   console.log(`\n${megabytes(bytes)} of rows, ${options.threads} threads\n`);
   console.log(table(['step', 'input', 'seconds', 'MB/s', 'peak memory'], rows));
-  console.log(`\n${await fs.readFile(at('clean.clean.json'), 'utf8').then(dropped)}`);
+  console.log(`\n${dropped(JSON.parse(await fs.readFile(reportPath(at('clean.arrow')), 'utf8')))}`);
 }
 
-/** The table of what each rule dropped, from the report of `data clean`. */
-function dropped(json: string): string {
-  return json;
+/** What each rule dropped and changed, from the report of `data clean`. */
+function dropped({ before, after, rules }: CleanReport): string {
+  const count = (n: number) => n.toLocaleString('en-US');
+  const rows = rules.map(({ rule, documents, dropped, dropped_bytes, changed }) => [
+    rule,
+    count(documents),
+    count(dropped),
+    megabytes(dropped_bytes),
+    count(changed),
+  ]);
+  const left = `${count(after.documents)} of ${count(before.documents)} documents are left, ${megabytes(after.bytes)} of ${megabytes(before.bytes)}`;
+  return `${table(['rule', 'documents', 'dropped', 'bytes', 'changed'], rows)}\n\n${left}`;
 }
 
 async function sizeOf(files: readonly string[]): Promise<number> {

@@ -47,6 +47,8 @@ const tokenizer = section(
   {
     kind: choice(['bpe', 'char', 'word'], { meaning: 'Tokenizer to train on the training text.', computed: 'bpe' }).optional(),
     vocab_size: whole(17, { meaning: 'Size of the vocabulary with the 16 special tokens (bpe and word).', computed: '4096' }).optional(),
+    min_frequency: whole(1, { meaning: 'Leave out what is seen less often (bpe: pairs, word: words).', computed: '2' }).optional(),
+    max_token_bytes: whole(1, { meaning: 'Longest token (bpe only).', computed: 'as long as words are' }).optional(),
     special_tokens: flag({
       meaning: '`false`: the characters alone, no beginning and end of document (char only).',
       computed: 'true',

@@ -106,6 +106,10 @@ function checkTokenizer(config: Unchecked, report: Report): void {
   const kind = tokenizer.kind ?? 'bpe';
   const size = count(tokenizer.vocab_size);
   if (kind === 'char' && size) report('tokenizer.vocab_size', 'is for bpe and word; char has one token for each character', 'remove it');
+  if (kind === 'char' && tokenizer.min_frequency !== undefined) {
+    report('tokenizer.min_frequency', 'is for bpe and word; char has every character', 'remove it');
+  }
+  if (kind !== 'bpe' && tokenizer.max_token_bytes !== undefined) report('tokenizer.max_token_bytes', 'is for bpe', 'remove it');
   if (kind === 'bpe' && size && size >= 17 && size < 272) {
     report('tokenizer.vocab_size', 'must be 272 or more for bpe: 256 bytes and 16 special tokens', 'for example 4096');
   }

@@ -10,7 +10,9 @@ export { type PretrainInput, stepsGiven, tokensPerStep } from './keys.js';
 export type ModelShape = Omit<ModelConfig, 'vocab_size'>;
 
 /** Where the tokenizer comes from: an existing one, or one to train. */
-export type TokenizerSource = { path: string } | { kind: 'bpe' | 'char' | 'word'; vocab_size?: number; special_tokens: boolean };
+export type TokenizerSource =
+  | { path: string }
+  | { kind: 'bpe' | 'char' | 'word'; vocab_size?: number; min_frequency?: number; max_token_bytes?: number; special_tokens: boolean };
 
 function resolveModel(config: PretrainKeys): Partial<ModelShape> {
   const { model } = config;
@@ -41,7 +43,8 @@ function resolveTokenizer({ tokenizer, init_from }: PretrainKeys): TokenizerSour
   const kind = tokenizer.kind ?? 'bpe';
   return {
     kind,
-    ...(kind === 'char' ? {} : { vocab_size: tokenizer.vocab_size ?? 4096 }),
+    ...(kind === 'char' ? {} : { vocab_size: tokenizer.vocab_size ?? 4096, min_frequency: tokenizer.min_frequency ?? 2 }),
+    ...(tokenizer.max_token_bytes === undefined ? {} : { max_token_bytes: tokenizer.max_token_bytes }),
     special_tokens: tokenizer.special_tokens ?? true,
   };
 }

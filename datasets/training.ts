@@ -3,6 +3,7 @@ import path from 'node:path';
 import { namedColumns } from '../configs/keys.js';
 import type { PretrainConfig } from '../configs/schema.js';
 import { readTokenizer, type Tokenizer } from '../tokenizer/index.js';
+import { UserError } from '../util/errors.js';
 import { exists } from '../util/files.js';
 import { corpusFrom } from './corpus.js';
 import { prepare } from './prepare.js';
@@ -21,12 +22,14 @@ export interface TrainingText {
 export async function prepareTraining(
   config: Pick<PretrainConfig, 'data' | 'tokenizer' | 'seed'>,
   directory: string,
-  options: { reuse: boolean; say: (text: string) => void },
+  options: { reuse: boolean; say: (text: string) => void; signal?: AbortSignal },
 ): Promise<TrainingText> {
   const { data, seed } = config;
   for (const prepared of [data.path, ...(options.reuse ? [directory] : [])]) {
     if (!(await exists(path.join(prepared, 'dataset.json')))) continue;
-    return { tokens: prepared, tokenizer: await readTokenizer(prepared) };
+    const tokenizer = await readTokenizer(prepared);
+    await checkSameTokenizer(config, prepared, tokenizer);
+    return { tokens: prepared, tokenizer };
   }
   await fs.mkdir(path.dirname(directory), { recursive: true });
   const { corpus, imported } = await corpusFrom({
@@ -40,7 +43,13 @@ export async function prepareTraining(
   const tokenizer =
     'path' in source
       ? await readTokenizer(source.path)
-      : { kind: source.kind, vocabSize: source.vocab_size, specialTokens: source.special_tokens };
+      : {
+          kind: source.kind,
+          vocabSize: source.vocab_size,
+          minFrequency: source.min_frequency,
+          maxTokenBytes: source.max_token_bytes,
+          specialTokens: source.special_tokens,
+        };
   await prepare({
     corpora: [corpus],
     tokenizer,
@@ -50,7 +59,20 @@ export async function prepareTraining(
     seed,
     overwrite: true,
     say: options.say,
+    signal: options.signal,
   });
   if (imported) await fs.rm(corpus);
   return { tokenizer: await readTokenizer(directory), tokens: directory };
+}
+
+/** A tokenizer that the configuration names, by itself or by the checkpoint it goes on from, must be the one the tokens were made with. */
+async function checkSameTokenizer(
+  { tokenizer: named }: Pick<PretrainConfig, 'tokenizer'>,
+  prepared: string,
+  own: Tokenizer,
+): Promise<void> {
+  if (!('path' in named) || (await readTokenizer(named.path)).hash() === own.hash()) return;
+  throw new UserError(
+    `load data: the tokens in ${prepared} must be made with the tokenizer of ${named.path}; they were made with another. Prepare them with --tokenizer ${named.path}`,
+  );
 }

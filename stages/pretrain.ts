@@ -77,6 +77,7 @@ export async function pretrain(
     const { tokenizer, tokens } = await prepareTraining(config, path.join(directory.path, 'tokens'), {
       reuse: directory.resumeFrom !== undefined,
       say,
+      signal,
     });
     const { batch_size: B, context_length: T } = config;
     const loader = await openLoader(loaderOptions(config, tokens));

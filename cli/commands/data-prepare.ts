@@ -11,6 +11,7 @@ interface PrepareFlags {
   kind: 'bpe' | 'char' | 'word';
   vocabSize: number;
   minFrequency: number;
+  maxTokenBytes?: number;
   specialTokens: boolean;
   allowSpecial?: boolean;
   split: 'hash' | 'tail';
@@ -30,6 +31,7 @@ export function prepareCommand(): Command {
     .addOption(new Option('--kind <kind>', 'kind of tokenizer to train').choices(['bpe', 'char', 'word']).default('bpe'))
     .option('--vocab-size <n>', 'its number of tokens (bpe, word)', wholeOption(1), 4096)
     .option('--min-frequency <n>', 'leave out what is seen less often (bpe, word)', wholeOption(1), 2)
+    .option('--max-token-bytes <n>', 'longest token (bpe)', wholeOption(1))
     .option('--no-special-tokens', 'the characters alone, no beginning and end of document (char)')
     .option('--allow-special', 'read text that spells a special token as that token')
     .addOption(
@@ -48,8 +50,8 @@ export function prepareCommand(): Command {
     .action(async (corpora: string[], flags: PrepareFlags) => {
       const { prepare } = await import('../../datasets/prepare.js');
       const { readTokenizer } = await import('../../tokenizer/index.js');
-      const { kind, vocabSize, minFrequency, specialTokens, tokenizer: path, ...options } = flags;
-      const tokenizer = path === undefined ? { kind, vocabSize, minFrequency, specialTokens } : await readTokenizer(path);
+      const { kind, vocabSize, minFrequency, maxTokenBytes, specialTokens, tokenizer: path, ...options } = flags;
+      const tokenizer = path === undefined ? { kind, vocabSize, minFrequency, maxTokenBytes, specialTokens } : await readTokenizer(path);
       const line = progressLine();
       const say = (text: string) => {
         line.end();

@@ -44,7 +44,7 @@ const configs: Case[] = [
     'an unknown key in a section',
     `${BASE}tokenizer:\n  zebra: 1\n`,
     [],
-    'c.yaml:9:3: tokenizer.zebra: there is no such key; received 1; the keys of tokenizer are kind, vocab_size, special_tokens, path',
+    'c.yaml:9:3: tokenizer.zebra: there is no such key; received 1; the keys of tokenizer are kind, vocab_size, min_frequency, max_token_bytes, special_tokens, path',
   ],
   [
     'a key given twice',
@@ -270,6 +270,13 @@ const configs: Case[] = [
     `${BASE}tokenizer: { kind: char, vocab_size: 100 }\n`,
     [],
     'c.yaml:8:38: tokenizer.vocab_size: is for bpe and word; char has one token for each character; received 100; remove it',
+  ],
+  [
+    'the least frequency of characters, and their longest',
+    `${BASE}tokenizer: { kind: char, min_frequency: 3, max_token_bytes: 4 }\n`,
+    [],
+    'c.yaml:8:41: tokenizer.min_frequency: is for bpe and word; char has every character; received 3; remove it',
+    'c.yaml:8:61: tokenizer.max_token_bytes: is for bpe; received 4; remove it',
   ],
   [
     'bpe without special tokens',

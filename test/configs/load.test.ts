@@ -20,7 +20,7 @@ const parse = (text: string, ...overrides: string[]) => parsePretrainConfig(text
 describe('a configuration', () => {
   it('fills in what is not given', () => {
     const config = parse(BASE);
-    assert.deepEqual(config.tokenizer, { kind: 'bpe', vocab_size: 4096, special_tokens: true });
+    assert.deepEqual(config.tokenizer, { kind: 'bpe', vocab_size: 4096, min_frequency: 2, special_tokens: true });
     const { data, learning_rate, warmup_steps, sample_steps, sample_prompts } = config;
     assert.deepEqual(
       [data.document, data.split, data.eval_fraction, data.packing, data.sampling],

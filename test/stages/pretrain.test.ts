@@ -159,6 +159,19 @@ describe('pretraining', () => {
     assert.ok(first['loss'] < 2.5, `${first['loss']}`);
   });
 
+  it('refuses prepared tokens of another tokenizer than that of the checkpoint it goes on from', async () => {
+    await run('other', { tokenizer: { kind: 'bpe', vocab_size: 300, max_token_bytes: 3 }, max_steps: 2 });
+    await assert.rejects(
+      run('mismatch', {
+        init_from: path.join(folder, 'learns', 'final'),
+        data: { path: path.join(folder, 'other', 'tokens') },
+        model: { dropout: 0 },
+        tokenizer: undefined,
+      }),
+      /must be made with the tokenizer of .*learns.*final; they were made with another/,
+    );
+  });
+
   it('trains the gpt2 architecture, with a character tokenizer and packed segments', async () => {
     const result = await run('gpt2', {
       model: { architecture: 'gpt2', hidden_size: 32, num_hidden_layers: 1, num_attention_heads: 2, dropout: 0 },
