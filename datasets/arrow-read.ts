@@ -2,9 +2,9 @@ import fs, { type FileHandle } from 'node:fs/promises';
 import type { RecordBatch, Schema } from 'apache-arrow';
 import { UserError } from '../util/errors.js';
 import { errorCode } from '../util/files.js';
-import { readBatch } from './arrow-batch.js';
+import { type Dictionaries, MESSAGE, type Message, readBatch, readDictionary, readMessage } from './arrow-batch.js';
 import { ArrowFault } from './arrow-flatbuffer.js';
-import { type Block, readFooter } from './arrow-schema.js';
+import { type Block, readFooter, readSchema, type SchemaAndDictionaries } from './arrow-schema.js';
 
 /** An Arrow IPC file whose record batches can be read in any order. */
 export interface OpenArrow {
@@ -35,18 +35,75 @@ export async function openArrow(path: string): Promise<OpenArrow> {
     throw unreadable(path, cause);
   });
   try {
-    const { schema, blocks } = readFooter(await footerBytes(file, stat.size));
-    checkBlocks(blocks, stat.size);
+    const { schema, blocks, dictionaries } = await openFile(file, stat.size);
     return {
       schema,
       batches: blocks.length,
-      batch: (index) => blockBatch(file, schema, blocks[index]).catch((error) => Promise.reject(notArrow(path, error))),
+      async batch(index) {
+        try {
+          return await fileBatch(file, schema, blocks[index], dictionaries);
+        } catch (error) {
+          throw notArrow(path, error);
+        }
+      },
       close: () => file.close(),
     };
   } catch (error) {
     await file.close();
     throw notArrow(path, error);
   }
+}
+
+/**
+ * Record batches of an Arrow IPC file or stream, one in memory at a time.
+ * @throws ArrowFault when it is neither, or damaged.
+ */
+export async function* readFileOrStream(file: FileHandle): AsyncGenerator<RecordBatch> {
+  const { size } = await file.stat();
+  if (!startsWith(await readAt(file, 0, Math.min(size, 8)), MAGIC)) {
+    yield* readStream(file, size);
+    return;
+  }
+  const { schema, blocks, dictionaries } = await openFile(file, size);
+  for (const block of blocks) yield await fileBatch(file, schema, block, dictionaries);
+}
+
+async function* readStream(file: FileHandle, size: number): AsyncGenerator<RecordBatch> {
+  let read: SchemaAndDictionaries | undefined;
+  const dictionaries: Dictionaries = new Map();
+  for (let at = 0; at + 4 <= size; ) {
+    const mark = new DataView((await readAt(file, at, Math.min(8, size - at))).buffer);
+    const prefix = mark.getInt32(0, true) === -1 && mark.byteLength === 8 ? 8 : 4; // older streams have no mark of continuation
+    const length = mark.getInt32(prefix - 4, true);
+    if (length === 0) return;
+    const body = at + prefix + length;
+    if (length < 0 || length > MAX_METADATA || body > size) throw new ArrowFault(at === 0 ? 'it is no Arrow' : 'it ends within a message');
+    const message = readMessage(await readAt(file, at + prefix, length));
+    at = body + message.bodyLength;
+    if (at > size) throw new ArrowFault('it ends within a message');
+    if (message.bodyLength > MAX_BODY) throw new ArrowFault('a record batch is of 2 GiB or more', 'Write smaller ones');
+    if (read === undefined) {
+      if (message.kind !== MESSAGE.schema) throw new ArrowFault('its schema is missing');
+      read = readSchema(message.header);
+      continue;
+    }
+    const bytes = await readAt(file, body, message.bodyLength);
+    if (message.kind === MESSAGE.dictionary) readDictionary(read.dictionaries, message, bytes, dictionaries);
+    else yield readBatch(read.schema, message, bytes, dictionaries);
+  }
+  if (read === undefined) throw new ArrowFault('its schema is missing');
+}
+
+async function openFile(file: FileHandle, size: number): Promise<{ schema: Schema; blocks: Block[]; dictionaries: Dictionaries }> {
+  const { schema, dictionaries: types, dictionaryBlocks, blocks } = readFooter(await footerBytes(file, size));
+  checkBlocks([...dictionaryBlocks, ...blocks], size);
+  const dictionaries: Dictionaries = new Map();
+  for (const block of dictionaryBlocks) readDictionary(types, ...(await readBlock(file, block)), dictionaries);
+  return { schema, blocks, dictionaries };
+}
+
+async function fileBatch(file: FileHandle, schema: Schema, block: Block, dictionaries: Dictionaries): Promise<RecordBatch> {
+  return readBatch(schema, ...(await readBlock(file, block)), dictionaries);
 }
 
 async function footerBytes(file: FileHandle, size: number): Promise<Uint8Array> {
@@ -83,7 +140,8 @@ function checkBlocks(blocks: readonly Block[], size: number): void {
   }
 }
 
-async function blockBatch(file: FileHandle, schema: Schema, { offset, metadataLength, bodyLength }: Block): Promise<RecordBatch> {
+async function readBlock(file: FileHandle, block: Block): Promise<[Message, body: Uint8Array<ArrayBuffer>]> {
+  const { offset, metadataLength, bodyLength } = block;
   const message = await readAt(file, offset, metadataLength);
   const body = await readAt(file, offset + metadataLength, bodyLength);
   const view = new DataView(message.buffer);
@@ -91,7 +149,7 @@ async function blockBatch(file: FileHandle, schema: Schema, { offset, metadataLe
   if (message.length < prefix + 4) throw new ArrowFault('a record batch is missing');
   const length = view.getInt32(prefix, true);
   if (length < 0 || length > message.length - prefix - 4) throw new ArrowFault('a record batch is missing');
-  return readBatch(schema, message.subarray(prefix + 4, prefix + 4 + length), body);
+  return [readMessage(message.subarray(prefix + 4, prefix + 4 + length)), body];
 }
 
 async function readAt(file: FileHandle, position: number, length: number): Promise<Uint8Array<ArrayBuffer>> {

@@ -1,26 +1,31 @@
 import {
   Binary,
+  BinaryView,
   Bool,
-  type DataType,
+  DataType,
   Date_,
   Decimal,
+  Dictionary,
   Duration,
   Field,
   FixedSizeBinary,
   FixedSizeList,
   Float,
   Int,
+  Int32,
   Interval,
   LargeBinary,
   LargeList,
   LargeUtf8,
   List,
+  Map_,
   Null,
   Schema,
   Struct,
   Time,
   Timestamp,
   Utf8,
+  Utf8View,
 } from 'apache-arrow';
 import { ArrowFault, FlatTable } from './arrow-flatbuffer.js';
 
@@ -34,23 +39,34 @@ export interface Block {
 const MAX_DEPTH = 64;
 const V4 = 3; // MetadataVersion; V5 differs in unions alone
 
+/** A schema, and the types of the values that dictionary-encoded columns point to, by the dictionary's id. */
+export interface SchemaAndDictionaries {
+  schema: Schema;
+  dictionaries: Map<number, DataType>;
+}
+
 /**
- * The footer of an Arrow file: its schema, and where its record batches lie.
+ * The footer of an Arrow file: its schema, and where its dictionaries and record batches lie.
  * Source: Arrow columnar format 1.5, format/File.fbs and format/Schema.fbs; the numbers of fields are those of the tables there.
  */
-export function readFooter(bytes: Uint8Array): { schema: Schema; blocks: Block[] } {
+export function readFooter(bytes: Uint8Array): SchemaAndDictionaries & { dictionaryBlocks: Block[]; blocks: Block[] } {
   const footer = FlatTable.root(bytes);
   checkVersion(footer.int16(0));
-  const schema = footer.table(1);
+  const blocks = (field: number): Block[] =>
+    footer.structs(field, 24).map((block) => ({
+      offset: block.count(0),
+      metadataLength: block.uint32(8),
+      bodyLength: block.count(16),
+    }));
+  return { ...readSchema(footer.table(1)), dictionaryBlocks: blocks(2), blocks: blocks(3) };
+}
+
+export function readSchema(schema: FlatTable | undefined): SchemaAndDictionaries {
   if (schema === undefined) throw new ArrowFault('its schema is missing');
   if (schema.int16(0) !== 0) throw new ArrowFault('its numbers are big-endian');
-  const fields = [...schema.tables(1)].map((field) => readField(field, ''));
-  const blocks = footer.structs(3, 24).map((block) => ({
-    offset: block.count(0),
-    metadataLength: block.uint32(8),
-    bodyLength: block.count(16),
-  }));
-  return { schema: new Schema(fields, readMetadata(schema, 2)), blocks };
+  const dictionaries = new Map<number, DataType>();
+  const fields = [...schema.tables(1)].map((field) => readField(field, '', dictionaries));
+  return { schema: new Schema(fields, readMetadata(schema, 2)), dictionaries };
 }
 
 export function checkVersion(version: number): void {
@@ -61,14 +77,25 @@ function readMetadata(table: FlatTable, field: number): Map<string, string> {
   return new Map([...table.tables(field)].map((entry) => [entry.string(0), entry.string(1)]));
 }
 
-function readField(field: FlatTable, parent: string, depth = 0): Field {
+function readField(field: FlatTable, parent: string, dictionaries: Map<number, DataType>, depth = 0): Field {
   if (depth > MAX_DEPTH) throw new ArrowFault(`its columns are nested more than ${MAX_DEPTH} deep`);
   const own = field.string(0);
   const name = parent === '' ? own : `${parent}.${own}`;
-  if (field.table(4) !== undefined) throw new ArrowFault(`the column ${name} is dictionary-encoded, which is not read`, WAY_OUT);
-  const children = [...field.tables(5)].map((child) => readField(child, name, depth + 1));
+  const children = [...field.tables(5)].map((child) => readField(child, name, dictionaries, depth + 1));
   const type = readType(field.int8(2), field.table(3), children, name);
-  return new Field(own, type, field.int8(1) !== 0, readMetadata(field, 6));
+  const encoding = field.table(4);
+  const encoded = encoding === undefined ? type : readEncoding(encoding, type, name, dictionaries);
+  return new Field(own, encoded, field.int8(1) !== 0, readMetadata(field, 6));
+}
+
+function readEncoding(encoding: FlatTable, values: DataType, name: string, dictionaries: Map<number, DataType>): Dictionary {
+  const id = encoding.count(0);
+  const known = dictionaries.get(id) ?? values;
+  if (String(known) !== String(values)) throw new ArrowFault(`the dictionary of the column ${name} is of ${known} and of ${values}`);
+  dictionaries.set(id, known);
+  const indices = encoding.table(1);
+  const index = indices === undefined ? new Int32() : readType(2, indices, [], name);
+  return new Dictionary(known, index as Int32, id, encoding.int8(2) !== 0);
 }
 
 const WAY_OUT = 'Write it as utf8, numbers, lists or structures, or leave it out';
@@ -134,9 +161,16 @@ function readType(number: number, table: FlatTable | undefined, children: Field[
       return new LargeUtf8();
     case 21:
       return new LargeList(child());
+    case 17: {
+      const entries = child();
+      if (!DataType.isStruct(entries.type) || entries.type.children.length !== 2) throw unread('maps without keys or values');
+      return new Map_(entries as never, (table?.int8(0) ?? 0) !== 0);
+    }
+    case 23:
+      return new BinaryView();
+    case 24:
+      return new Utf8View();
     default:
-      throw unread(
-        { 14: 'a union', 17: 'a map', 22: 'runs', 23: 'binary views', 24: 'utf8 views' }[number] ?? `a type with the number ${number}`,
-      );
+      throw unread({ 14: 'unions', 22: 'runs', 25: 'list views', 26: 'list views' }[number] ?? `a type with the number ${number}`);
   }
 }

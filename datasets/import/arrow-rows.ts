@@ -1,8 +1,8 @@
 import fs from 'node:fs/promises';
-import { CompressionType, compressionRegistry, DataType, type RecordBatch, RecordBatchReader, type Vector } from 'apache-arrow';
-import { decompress } from 'fzstd';
+import { DataType, type RecordBatch, type Vector } from 'apache-arrow';
 import { UserError } from '../../util/errors.js';
-import { errorCode } from '../../util/files.js';
+import { ArrowFault } from '../arrow-flatbuffer.js';
+import { readFileOrStream } from '../arrow-read.js';
 import { Unreadable } from './bytes.js';
 import type { Found } from './found.js';
 
@@ -13,8 +13,6 @@ export interface ArrowRequest {
   ownSources: boolean;
 }
 
-compressionRegistry.set(CompressionType.ZSTD, { decode: (bytes) => decompress(bytes).slice() });
-
 /**
  * Documents of an Arrow file or stream, one record batch in memory at a time.
  * @throws UserError when the column is not there or not text.
@@ -22,10 +20,9 @@ compressionRegistry.set(CompressionType.ZSTD, { decode: (bytes) => decompress(by
 export async function* readArrow(path: string, found: Found, { column, ownSources }: ArrowRequest): AsyncGenerator<void> {
   const file = await fs.open(path);
   try {
-    const reader = await (await RecordBatchReader.from(file)).open();
     const { source } = found;
     let first = 0;
-    for await (const batch of reader) {
+    for await (const batch of readFileOrStream(file)) {
       const add = adder(textColumn(path, batch, column), found);
       const sources = ownSources && batch.schema.metadata.has('importer') ? batch.getChild('source') : null;
       for (let i = 0; i < batch.numRows; i++) {
@@ -37,8 +34,8 @@ export async function* readArrow(path: string, found: Found, { column, ownSource
       yield;
     }
   } catch (cause) {
-    if (cause instanceof UserError || errorCode(cause) !== undefined) throw cause;
-    throw new Unreadable('damaged', `the Arrow file is cut off or damaged (${cause instanceof Error ? cause.message : cause})`, { cause });
+    if (!(cause instanceof ArrowFault)) throw cause;
+    throw new Unreadable('damaged', `the Arrow file cannot be read: ${cause.message}. ${cause.wayOut}`, { cause });
   } finally {
     await file.close();
   }

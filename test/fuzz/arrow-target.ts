@@ -21,7 +21,9 @@ export const corpusTarget: OpenTarget = async (folder) => {
     await file.write(corpusBatch(schema, TEXTS.slice(batch), TEXTS.slice(batch).map((_, i) => `source ${i % 2}`))); // biome-ignore format: short
   }
   await file.close();
-  const fixtures = ['corpus', 'nested', 'moments', 'legacy', 'empty'].map((name) => fixture(`datasets/fixtures/arrow/${name}.arrow`));
+  const fixtures = ['corpus', 'nested', 'moments', 'legacy', 'empty', 'dictionary', 'views', 'map', 'zstd'].map((name) =>
+    fixture(`datasets/fixtures/arrow/${name}.arrow`),
+  );
   const mutated = path.join(folder, 'mutated.arrow');
   return {
     binary: true,
