@@ -46,6 +46,12 @@ export function kindOf(value: unknown): string {
   return Array.isArray(value) ? 'a list' : typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }
 
+/** The columns of a row, for a message: not all of them where they are many. */
+export function namesOf(row: Row): string {
+  const names = Object.keys(row).join(', ') || 'nothing';
+  return names.length > 200 ? `${names.slice(0, 197)}...` : names;
+}
+
 /** Makes documents of rows, or puts them aside. */
 export type TakeRow = (row: Row, place: Place, excerpt: Excerpt) => void;
 
@@ -57,7 +63,7 @@ export function textOfRows(found: Found, column: string): TakeRow {
     if (typeof text === 'string') found.addText(text, place);
     else if (Buffer.isBuffer(text)) found.addBytes(text, 0, text.length, place);
     else if (text === undefined) {
-      found.reject(place, 'no such column', `there is no ${name} in the row; it has ${Object.keys(row).join(', ') || 'nothing'}`, excerpt);
+      found.reject(place, 'no such column', `there is no ${name} in the row; it has ${namesOf(row)}`, excerpt);
     } else if (text === null) found.reject(place, 'empty', `${name} is null`, excerpt);
     else found.reject(place, 'not text', `${name} must be text; it is ${kindOf(text)}`, excerpt);
   };

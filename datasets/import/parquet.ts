@@ -88,7 +88,9 @@ async function readSlice(handle: fs.FileHandle, start: number, end: number): Pro
 
 function readingError(cause: unknown): unknown {
   if (cause instanceof Unreadable || cause instanceof UserError || errorCode(cause) !== undefined) return cause;
-  return new Unreadable('damaged', `the Parquet file cannot be read (${cause instanceof Error ? cause.message : cause})`, { cause });
+  // What is damaged shows in hyparquet as the error of whatever it did with it.
+  const said = cause instanceof Error && cause.name === 'Error' && !cause.message.includes('undefined') ? ` (${cause.message})` : '';
+  return new Unreadable('damaged', `the Parquet file is damaged${said}`, { cause });
 }
 
 function checkText(path: string, schema: SchemaTree, column: string): void {

@@ -1,4 +1,4 @@
-import { type Columns, columnValue, kindOf, type Row, type TakeRow } from './columns.js';
+import { type Columns, columnValue, kindOf, namesOf, type Row, type TakeRow } from './columns.js';
 import type { Found } from './found.js';
 
 interface Answer {
@@ -38,12 +38,7 @@ export function questionsOfRows(found: Found, columns: Columns): TakeRow {
       [answersColumn, given],
     ] as const) {
       if (value !== undefined) continue;
-      return found.reject(
-        place,
-        'no such column',
-        `there is no "${name}" in the row; it has ${Object.keys(row).join(', ') || 'nothing'}`,
-        excerpt,
-      );
+      return found.reject(place, 'no such column', `there is no "${name}" in the row; it has ${namesOf(row)}`, excerpt);
     }
     if (typeof question !== 'string')
       return found.reject(place, 'not text', `"${questionColumn}" must be text; it is ${kindOf(question)}`, excerpt);

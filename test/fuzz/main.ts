@@ -10,7 +10,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { runCase } from './child.js';
-import { fuzz } from './run.js';
+import { fuzz, share } from './run.js';
 import { makeInput } from './target.js';
 import { targets } from './targets.js';
 
@@ -41,14 +41,7 @@ async function one(name: string, index: number): Promise<void> {
 }
 
 async function all(): Promise<number> {
-  const parts = values.target.reduce((sum, name) => sum + targets[name].part, 0);
-  const from = Number(values.from);
-  const jobs = values.target.map((target) => ({
-    target,
-    seed,
-    from,
-    to: from + Math.round((Number(values.cases) * targets[target].part) / parts),
-  }));
+  const jobs = share(values.target, seed, Number(values.from), Number(values.cases));
   const begun = performance.now();
   const outcomes = await fuzz(jobs, (target, index) => {
     if (process.stderr.isTTY) process.stderr.write(`\r${target} ${index}   `);

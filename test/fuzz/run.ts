@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Job, Report } from './child.js';
+import { targets } from './targets.js';
 
 export interface Violation {
   target: string;
@@ -13,6 +14,12 @@ export interface Outcome {
   /** Count and an example of each message, without what is particular to the input. */
   refused: Map<string, { count: number; example: string }>;
   violations: Violation[];
+}
+
+/** `cases` cases of the targets, to each its part. */
+export function share(names: readonly string[], seed: number, from: number, cases: number): Job[] {
+  const parts = names.reduce((sum, name) => sum + targets[name].part, 0);
+  return names.map((target) => ({ target, seed, from, to: from + Math.round((cases * targets[target].part) / parts) }));
 }
 
 const HANG_MS = 20_000;
