@@ -162,8 +162,13 @@ function tally(names: readonly string[], counts: Record<string, number> = {}): R
 function nothingFound({ paths }: ImportOptions, summary: Omit<ImportSummary, 'quarantine'>, aside: string, first?: Rejected): UserError {
   const counts = [...Object.entries(summary.reasons), ...Object.entries(summary.skipped)].map(([reason, count]) => `${reason}: ${count}`);
   const received = counts.length > 0 ? counts.join(', ') : 'nothing but blanks';
-  const example = first === undefined ? '' : `. The first is in ${first.file}: ${first.detail}. ${aside} has all`;
+  const example = first === undefined ? '' : `. The first is in ${placeOf(first)}: ${first.detail}. ${aside} has all`;
   return new UserError(`import: there must be at least one document in ${paths.join(', ')}; received none (${received})${example}`);
+}
+
+function placeOf({ file, line, row, offset }: Rejected): string {
+  const parts = Object.entries({ line, row, 'byte offset': offset }).flatMap(([name, n]) => (n === undefined ? [] : [`${name} ${n}`]));
+  return [file, ...parts].join(', ');
 }
 
 /** One file's own SHA-256; of several, that of their list of hashes and names. */
