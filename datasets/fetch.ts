@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { parse } from 'yaml';
 import { closest } from '../configs/suggest.js';
 import { UserError } from '../util/errors.js';
-import { exists, sha256File } from '../util/files.js';
+import { exists, makeFolder, sha256File } from '../util/files.js';
 import { packageRoot } from '../util/package-root.js';
 
 /** A public data set, as sources.yaml describes it. */
@@ -56,7 +56,7 @@ export async function fetchSource(name: string, options: FetchOptions = {}): Pro
   const directory = options.directory ?? 'data';
   const target = path.join(directory, source.file);
   if ((await exists(target)) && (await sha256File(target)) === source.sha256) return { path: target, source, present: true };
-  await fs.mkdir(directory, { recursive: true });
+  await makeFolder(directory);
   const temporary = path.join(directory, `.${source.file}.tmp-${process.pid}`);
   const origin = originOf(source, options.from);
   try {

@@ -3,7 +3,7 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { loadTokenizer, type Tokenizer } from '../tokenizer/index.js';
 import { UserError } from '../util/errors.js';
-import { replaceDirectory, writeFileAtomic } from '../util/files.js';
+import { makeFolder, replaceDirectory, writeFileAtomic } from '../util/files.js';
 import { lockFile } from '../util/lock.js';
 import { openArrow } from './arrow.js';
 import type { Place } from './encode-worker.js';
@@ -43,7 +43,7 @@ export class Preparation {
 
   /** @throws UserError when another process prepares the same output. */
   static async open(output: string): Promise<Preparation> {
-    await fs.mkdir(path.dirname(output), { recursive: true });
+    await makeFolder(path.dirname(output));
     const file = `${workingDirectory(output)}.lock`;
     const unlock = await lockFile(
       file,

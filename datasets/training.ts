@@ -4,7 +4,7 @@ import { namedColumns } from '../configs/keys.js';
 import type { PretrainConfig } from '../configs/schema.js';
 import { readTokenizer, type Tokenizer } from '../tokenizer/index.js';
 import { UserError } from '../util/errors.js';
-import { exists } from '../util/files.js';
+import { exists, makeFolder } from '../util/files.js';
 import { corpusFrom } from './corpus.js';
 import { prepare } from './prepare.js';
 
@@ -31,7 +31,7 @@ export async function prepareTraining(
     await checkSameTokenizer(config, prepared, tokenizer);
     return { tokens: prepared, tokenizer };
   }
-  await fs.mkdir(path.dirname(directory), { recursive: true });
+  await makeFolder(path.dirname(directory));
   const { corpus, imported } = await corpusFrom({
     path: data.path,
     document: data.document,

@@ -8,7 +8,7 @@ import { type LatestCheckpoint, latestCheckpoint } from '../checkpoints/load.js'
 import { verifyCheckpoint } from '../checkpoints/manifest.js';
 import { stepName, stepOf } from '../checkpoints/save.js';
 import { UserError } from '../util/errors.js';
-import { cleanLeftovers, exists, writeFileAtomic } from '../util/files.js';
+import { cleanLeftovers, exists, makeFolder, writeFileAtomic } from '../util/files.js';
 import { JsonLinesWriter, MetricsWriter } from './metrics.js';
 import { lockRun } from './run-lock.js';
 
@@ -56,7 +56,7 @@ export interface RunDirectory {
 export async function openRunDirectory(path: string, options: OpenRunOptions = {}): Promise<RunDirectory> {
   const checkpoints = join(path, 'checkpoints');
   const final = join(path, 'final');
-  await fs.mkdir(checkpoints, { recursive: true });
+  await makeFolder(checkpoints);
   const unlock = await lockRun(join(path, 'run.lock'));
   try {
     await cleanLeftovers(path);

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import fs from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { writeError } from './errors.js';
 
 const LEFTOVER = /^\.(.+)\.(tmp-\d+|old)$/;
 const neighbour = (path: string, suffix: string) => join(dirname(path), `.${basename(path)}.${suffix}`);
@@ -25,9 +26,26 @@ export function errorCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
 
+/**
+ * Makes a folder, and those on the way to it; it may be there already. Not `mkdir` with `recursive`: where a folder holds none of its own
+ * making (/proc), that one does not end.
+ * @throws UserError
+ */
+export async function makeFolder(path: string): Promise<void> {
+  const isFolder = async () => (await fs.stat(path).catch(() => undefined))?.isDirectory() ?? false;
+  const make = () => fs.mkdir(path).catch(async (error) => ((await isFolder()) ? undefined : Promise.reject(error)));
+  try {
+    await make();
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT' || dirname(path) === path) throw writeError(path, error);
+    await makeFolder(dirname(path));
+    await make().catch((again) => Promise.reject(writeError(path, again)));
+  }
+}
+
 /** Creates or replaces a file: a reader sees the old contents or the new, never a part. */
 export async function writeFileAtomic(path: string, contents: string | Uint8Array): Promise<void> {
-  await fs.mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   const temporary = temporaryName(path);
   try {
     await fs.writeFile(temporary, contents);
@@ -36,7 +54,7 @@ export async function writeFileAtomic(path: string, contents: string | Uint8Arra
     await syncDirectory(dirname(path));
   } catch (error) {
     await fs.rm(temporary, { force: true }).catch(() => {});
-    throw error;
+    throw writeError(path, error);
   }
 }
 
@@ -45,7 +63,7 @@ export async function writeFileAtomic(path: string, contents: string | Uint8Arra
  * processes that are no more left of earlier attempts is removed first.
  */
 export async function atomicFile<T>(path: string, fill: (temporary: string) => Promise<T>): Promise<T> {
-  await fs.mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   await removeOrphans(path);
   const temporary = temporaryName(path);
   try {
@@ -82,7 +100,7 @@ function isRunning(pid: number): boolean {
  * new one is complete; between two renames the old one lies under its hidden name, where `settledDirectory` and `cleanLeftovers` find it.
  */
 export async function atomicDirectory(path: string, fill: (temporary: string) => Promise<void>): Promise<void> {
-  await fs.mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   await settle(path);
   const temporary = temporaryName(path);
   try {

@@ -2,6 +2,7 @@
 import fs from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import { writeError } from './errors.js';
 import { errorCode } from './files.js';
 
 const held = new Set<string>(); // by this process: after a restart, a container gives another process the same number
@@ -30,7 +31,8 @@ async function create(path: string): Promise<boolean> {
     return true;
   } catch (error) {
     if (errorCode(error) === 'EEXIST') return false;
-    throw error;
+    if (errorCode(error) === 'ENOSPC') await fs.rm(path, { force: true }); // made, and empty
+    throw writeError(path, error);
   }
 }
 

@@ -42,6 +42,11 @@ export class CorpusWriter {
     await this.file.close();
   }
 
+  /** Closes the file as it is, after an error. */
+  async abandon(): Promise<void> {
+    await this.file.abandon();
+  }
+
   private async flush(): Promise<void> {
     if (this.rows > 0) await this.file.write(batchOf(this.file.schema, this.pending, this.rows, this.bytes));
     this.pending = [];

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { UserError } from '../../util/errors.js';
-import { errorCode, exists, writeFileAtomic } from '../../util/files.js';
+import { errorCode, exists, makeFolder, writeFileAtomic } from '../../util/files.js';
 import { defaultThreads } from '../../util/workers.js';
 import { readMetadata } from '../arrow.js';
 import { BitSet } from './bit-set.js';
@@ -79,7 +79,8 @@ export async function cleanCorpus(options: CleanOptions): Promise<CleanReport> {
   try {
     return await run({ chain, corpora, output, threads, evaluation, metadata, folder });
   } catch (error) {
-    throw errorCode(error) === 'ENOSPC'
+    const code = errorCode(error) ?? (error instanceof UserError ? errorCode(error.cause) : undefined);
+    throw code === 'ENOSPC'
       ? new UserError(
           `clean: ${output} needs about as much space as the corpora, twice while it is made; there is none left. Free some, or choose another disk`,
         )
@@ -226,7 +227,7 @@ function parsedOrText(json: string): unknown {
 async function temporaryFolder(output: string): Promise<string> {
   const parent = path.dirname(output);
   const prefix = `.${path.basename(output)}.tmp-`;
-  await fs.mkdir(parent, { recursive: true });
+  await makeFolder(parent);
   for (const name of await fs.readdir(parent)) {
     const owner = name.startsWith(prefix) ? Number(name.slice(prefix.length)) : Number.NaN;
     if (Number.isInteger(owner) && !isAlive(owner)) await fs.rm(path.join(parent, name), { recursive: true, force: true });

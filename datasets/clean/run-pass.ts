@@ -107,6 +107,7 @@ export async function runPass({ links, compare }: Pass, number: number, source: 
     }
     return { tallies, next, written: writer && { path: target, documents: writer.documents, bytes: writer.textBytes } };
   } finally {
+    await writer?.abandon();
     await keys?.remove();
   }
 }

@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { atomicDirectory, cleanLeftovers, removeDirectory, settledDirectory, sha256File, writeFileAtomic } from '../../util/files.js';
+import {
+  atomicDirectory,
+  cleanLeftovers,
+  makeFolder,
+  removeDirectory,
+  settledDirectory,
+  sha256File,
+  writeFileAtomic,
+} from '../../util/files.js';
 
 describe('files', () => {
   let directory: string;
@@ -51,5 +59,23 @@ describe('files', () => {
     assert.equal(await settledDirectory(path), path);
     await removeDirectory(path);
     assert.deepEqual((await fs.readdir(directory)).sort(), ['.gitignore.d', 'done']);
+  });
+
+  it('that cannot be written are a message: a folder or a file in the way, a folder that takes none, a name too long', async () => {
+    const refuses = (attempt: Promise<void>, message: RegExp) => assert.rejects(attempt, { name: 'UserError', message });
+    await makeFolder(join(path, 'a', 'b'));
+    await makeFolder(join(path, 'a', 'b'));
+    await fs.writeFile(join(path, 'file'), 'good');
+    await refuses(writeFileAtomic(join(path, 'a'), 'x'), /^write .*thing\/a: it is a directory \(EISDIR\)\. Name a file in it/);
+    await refuses(writeFileAtomic(join(path, 'file', 'x'), 'x'), /^write .*file: a file is in the place of its folder \(EEXIST\)/);
+    await refuses(makeFolder(join(path, 'file', 'a', 'b')), /a file is in the place of its folder \(ENOTDIR\)/);
+    await refuses(writeFileAtomic(join(path, 'x'.repeat(300)), 'x'), /its name is too long/);
+    assert.deepEqual((await fs.readdir(path)).sort(), ['a', 'file']);
+    assert.equal(await fs.readFile(join(path, 'file'), 'utf8'), 'good');
+  });
+
+  it('below /proc, where no folder can be made, are refused, not tried for ever', async function () {
+    if (process.platform !== 'linux') this.skip();
+    await assert.rejects(makeFolder('/proc/none/such'), { name: 'UserError', message: /cannot be made \(ENOENT\)|not permitted/ });
   });
 });
