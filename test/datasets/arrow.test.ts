@@ -107,10 +107,14 @@ describe('an Arrow file', () => {
       message: /^write .*: it is a directory \(EISDIR\)\. /,
     });
     const removed = new ArrowFile(at('removed/.corpus.arrow.tmp-17'), schema);
-    await assert.rejects(removed.write(batch), { message: /^write .*removed\/corpus\.arrow: its folder is not there and cannot be made \(ENOENT\)\. / });
+    await assert.rejects(removed.write(batch), {
+      message: /^write .*removed\/corpus\.arrow: its folder is not there and cannot be made \(ENOENT\)\. /,
+    });
     await assert.rejects(removed.close(), { name: 'UserError' });
     await fs.writeFile(at('file'), '');
-    await assert.rejects(new ArrowFile(at('file/a.arrow'), schema).write(batch), { message: /a file is in the place of its folder \(ENOTDIR\)/ });
+    await assert.rejects(new ArrowFile(at('file/a.arrow'), schema).write(batch), {
+      message: /a file is in the place of its folder \(ENOTDIR\)/,
+    });
   });
 
   it('that is another thing is refused with what it is', async () => {
