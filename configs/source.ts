@@ -45,8 +45,9 @@ export class Source {
     } catch (error) {
       const name = /Unresolved alias.*: (\S+)$/.exec((error as Error).message)?.[1];
       const offset = name === undefined ? 0 : Math.max(0, text.indexOf(`*${name}`));
+      const shown = short(name ?? '');
       const fault =
-        name === undefined ? TOO_MUCH : `not valid YAML: an alias follows its anchor; received *${name}; write &${name} before it`;
+        name === undefined ? TOO_MUCH : `not valid YAML: an alias follows its anchor; received *${shown}; write &${shown} before it`;
       this.problems.push({ ...this.position(offset), text: fault });
     }
   }
@@ -129,9 +130,13 @@ export function dotted(path: Path): string {
   return path.map((part, i) => (typeof part === 'number' ? `[${part}]` : (i ? '.' : '') + String(part))).join('');
 }
 
+function short(word: string): string {
+  return word.length > 60 ? `${word.slice(0, 57)}...` : word;
+}
+
 function describe(fault: YAMLError, text: string): string {
   const word = text.slice(fault.pos[0], fault.pos[0] + 61).split(/[\s:]/, 1)[0];
-  const here = word.length > 60 ? `${word.slice(0, 57)}...` : word;
+  const here = short(word);
   switch (fault.code) {
     case 'DUPLICATE_KEY':
       return `${here}: a key may be given once; received it again; keep one of the two`;

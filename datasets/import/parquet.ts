@@ -6,6 +6,7 @@ import { UserError } from '../../util/errors.js';
 import { errorCode } from '../../util/files.js';
 import { Unreadable } from './bytes.js';
 import type { Row, TakeRow } from './columns.js';
+import { CheckedPages } from './parquet-pages.js';
 
 /** Names of a Parquet file's columns. */
 export async function parquetColumns(path: string): Promise<string[]> {
@@ -28,10 +29,20 @@ export async function* readParquet(path: string, text: string, others: readonly 
     const wanted = [text, ...others].map((name) => (names.includes(name) ? name : name.split('.')[0]));
     const columns = names.filter((name) => wanted.includes(name));
     const parsers = { stringFromBytes: others.length > 0 ? textOrBytes : bytesOf };
+    const pages = new CheckedPages(file, schema, compressors);
     let rowStart = 0;
     for (const group of metadata.row_groups) {
       const rowEnd = rowStart + Number(group.num_rows);
-      const rows: Row[] = await parquetReadObjects({ file, metadata, columns, rowStart, rowEnd, compressors, parsers });
+      await pages.check(group, columns);
+      const rows: Row[] = await parquetReadObjects({
+        file: pages.file,
+        metadata,
+        columns,
+        rowStart,
+        rowEnd,
+        compressors: pages.compressors,
+        parsers,
+      });
       for (let i = 0; i < rows.length; i++) {
         take(rows[i], { row: rowStart + i + 1 }, rows[i]);
         if (i % 256 === 255) yield;
@@ -68,7 +79,7 @@ async function openParquet(path: string): Promise<OpenParquet> {
     if (size < 12 || ends.toString('latin1', 4) !== 'PAR1')
       throw new Unreadable('cut off', 'the Parquet file ends before its footer; it cannot be read');
     const file = { byteLength: size, slice: (start: number, end = size) => readSlice(handle, start, Math.min(end, size)) };
-    const metadata = await parquetMetadataAsync(file);
+    const metadata = await parquetMetadataAsync(file, { geoparquet: false });
     return { file, metadata, schema: parquetSchema(metadata), close };
   } catch (cause) {
     await close();
@@ -87,7 +98,8 @@ async function readSlice(handle: fs.FileHandle, start: number, end: number): Pro
 }
 
 function readingError(cause: unknown): unknown {
-  if (cause instanceof Unreadable || cause instanceof UserError || errorCode(cause) !== undefined) return cause;
+  const code = errorCode(cause);
+  if (cause instanceof Unreadable || cause instanceof UserError || (code !== undefined && !code.startsWith('ERR_'))) return cause;
   // What is damaged shows in hyparquet as the error of whatever it did with it.
   const said = cause instanceof Error && cause.name === 'Error' && !cause.message.includes('undefined') ? ` (${cause.message})` : '';
   return new Unreadable('damaged', `the Parquet file is damaged${said}`, { cause });

@@ -72,7 +72,8 @@ function answerOf(entry: unknown): Answer | undefined {
   const text = first(TEXT);
   if (typeof text !== 'string') return undefined;
   const accepted = first(ACCEPTED);
-  return { text, score: Number(first(SCORE) ?? 0), accepted: accepted === true || accepted === 1, id: first(ID) };
+  const score = first(SCORE);
+  return { text, score: typeof score === 'object' ? 0 : Number(score ?? 0), accepted: accepted === true || accepted === 1, id: first(ID) };
 }
 
 /** Parquet gives large numbers as BigInt. */

@@ -19,7 +19,7 @@ export interface Outcome {
 /** `cases` cases of the targets, to each its part. */
 export function share(names: readonly string[], seed: number, from: number, cases: number): Job[] {
   const parts = names.reduce((sum, name) => sum + targets[name].part, 0);
-  return names.map((target) => ({ target, seed, from, to: from + Math.round((cases * targets[target].part) / parts) }));
+  return names.map((target) => ({ target, seed, from, to: from + Math.ceil((cases * targets[target].part) / parts) }));
 }
 
 const HANG_MS = 20_000;
