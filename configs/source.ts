@@ -31,7 +31,9 @@ export class Source {
     overrides: readonly string[] = [],
   ) {
     this.document = parseDocument(text, { lineCounter: this.lines, prettyErrors: false, logLevel: 'error' });
-    const faults = [...this.document.errors, ...this.document.warnings];
+    const all = [...this.document.errors, ...this.document.warnings];
+    const exhausted = all.find(({ code }) => code === 'RESOURCE_EXHAUSTION'); // the others follow from it
+    const faults = exhausted ? [exhausted] : all;
     for (const fault of faults) this.problems.push({ ...this.position(fault.pos[0]), text: describe(fault, text) });
     if (faults.length === 0) this.read(text);
     this.valid = this.problems.length === 0;
