@@ -3,7 +3,10 @@ export { DEVICES, type DeviceDescription, useDevice } from './backends/device.js
 export { loadCheckpoint, resolveCheckpoint } from './checkpoints/load.js';
 export { loadPretrainConfig, resolvePretrainConfig } from './configs/load.js';
 export type { PretrainConfig, PretrainInput } from './configs/schema.js';
+export { type CleanOptions, type CleanReport, cleanCorpus } from './datasets/clean/index.js';
+export type { Dataset } from './datasets/dataset.js';
 export { type ImportOptions, type ImportSummary, importCorpus, type ReadOptions, readDocuments } from './datasets/import.js';
+export { type PrepareOptions, prepare } from './datasets/prepare.js';
 export { flopsPerToken, type ModelConfig, parameterCount } from './model/config.js';
 export { languageModelLoss, languageModelLosses, logits } from './model/heads.js';
 export { initialParameters, type Parameters } from './model/parameters.js';
