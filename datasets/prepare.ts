@@ -210,7 +210,7 @@ async function checkParts({ split, eval_fraction, train, eval: heldOut }: Datase
   await preparation.discard(); // going on would end here again
   throw new UserError(
     `prepare data: both parts must have documents; with split: ${split} and eval_fraction: ${eval_fraction} the ${empty} part of ${train.documents + heldOut.documents} documents is empty. ` +
-      'Use split: tail, or make more documents of the text (document: line or blank_line)',
+      'Use split: tail, a larger eval_fraction, or make more documents of the text (document: line or blank_line)',
   );
 }
 
