@@ -14,7 +14,7 @@ export function problemsOf(issues: readonly z.core.$ZodIssue[], source: Source, 
       `received ${custom?.received ?? show(value)}`,
       custom?.wayOut ?? wayOut(value, dotted(issue.path.filter((part) => typeof part === 'string')), fields),
     ].join('; ');
-    return [{ ...source.place(issue.path), text: issue.path.length === 0 ? text : `${dotted(issue.path)}: ${text}` }];
+    return [{ ...source.place(issue.path), text: issue.path.length === 0 ? text : `${short(dotted(issue.path))}: ${text}` }];
   });
 }
 
@@ -27,7 +27,7 @@ function unknownKey(path: Path, source: Source, fields: ReadonlyMap<string, Fiel
     : section
       ? `the keys of ${section} are ${keysOf(section, fields)}`
       : 'see docs/configuration.md';
-  return { ...source.place(path, true), text: `${key}: there is no such key; received ${show(source.at(path))}; ${hint}` };
+  return { ...source.place(path, true), text: `${short(key)}: there is no such key; received ${show(source.at(path))}; ${hint}` };
 }
 
 function wayOut(value: unknown, key: string, fields: ReadonlyMap<string, Field>): string {
@@ -68,6 +68,7 @@ function fallback(field: Field): string {
 export function show(value: unknown): string {
   if (value === undefined || value === null) return 'nothing';
   if (typeof value === 'number') return String(value);
-  const text = JSON.stringify(value);
-  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+  return short(JSON.stringify(value));
 }
+
+const short = (text: string) => (text.length > 60 ? `${text.slice(0, 57)}...` : text);

@@ -28,6 +28,7 @@ describe('what mutations found', () => {
       );
     it('a key, an alias or a tag without end is shown by its beginning', () => {
       refuses(`${'x'.repeat(5000)}: 1`, /x\.yaml:1:1: .*xxx/);
+      refuses(`data: { ${'x'.repeat(5000)}: 1 }`, /data\.xxx.*\.\.\.: there is no such key/);
       refuses(`seed: *${'y'.repeat(5000)}`, /an alias follows its anchor; received \*yyy/);
       refuses(`seed: ${'!'.repeat(5000)} 1`, /not valid YAML/);
     });
