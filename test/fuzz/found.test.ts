@@ -22,7 +22,7 @@ describe('what mutations found', () => {
         (error: Error) => {
           assert.equal(error.name, 'UserError');
           assert.match(error.message, message);
-          assert.ok(error.message.length < 500, error.message);
+          assert.ok(error.message.length < 1000, error.message);
           return true;
         },
       );
