@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { Field } from './fields.js';
-import { dotted, type Path, type Problem, type Source } from './source.js';
+import { dotted, type Path, type Problem, type Source, short } from './source.js';
 import { closest, suggestKey } from './suggest.js';
 
 /** What a schema found wrong, in words: `PLACE: KEY: RULE; received VALUE; WAY OUT`. */
@@ -70,5 +70,3 @@ export function show(value: unknown): string {
   if (typeof value === 'number') return String(value);
   return short(JSON.stringify(value));
 }
-
-const short = (text: string) => (text.length > 60 ? `${text.slice(0, 57)}...` : text);

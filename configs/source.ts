@@ -132,7 +132,8 @@ export function dotted(path: Path): string {
   return path.map((part, i) => (typeof part === 'number' ? `[${part}]` : (i ? '.' : '') + String(part))).join('');
 }
 
-function short(word: string): string {
+/** The beginning of what is too long to be shown. */
+export function short(word: string): string {
   return word.length > 60 ? `${word.slice(0, 57)}...` : word;
 }
 

@@ -13,12 +13,6 @@ export interface SplitOptions {
 
 export type PartName = 'train' | 'eval';
 
-export interface CorpusDocument {
-  text: string;
-  source: string;
-  part: PartName;
-}
-
 /** A chunk of a corpus that knows where it lies. */
 export interface PlacedChunk extends TextChunk {
   /** Index of its corpus. */
@@ -94,22 +88,4 @@ export function charactersIn(text: Uint8Array, from = 0, to = text.length): numb
 function endOfCharacters(text: Uint8Array, from: number, count: number): number {
   let i = from;
   for (let seen = -1; ; i++) if ((text[i] & 0xc0) !== 0x80 && ++seen === count) return i;
-}
-
-const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
-
-/** Documents of corpora in their order, each with the part it belongs to. */
-export async function* documents(corpora: readonly string[], options: SplitOptions): AsyncGenerator<CorpusDocument> {
-  const left = options.split === 'tail' ? trainCharacters(await countCharacters(corpora), options.evalFraction) : 0;
-  for await (const chunk of placedChunks(corpora, { split: options.split, left })) {
-    for (const { document, from, to, part } of pieces(chunk, options)) {
-      yield { text: utf8.decode(chunk.text.subarray(from, to)), source: chunk.sources[chunk.sourceOf[document]], part };
-    }
-  }
-}
-
-async function countCharacters(corpora: readonly string[]): Promise<number> {
-  let total = 0;
-  for (const corpus of corpora) for await (const { text } of readChunks(corpus)) total += charactersIn(text);
-  return total;
 }

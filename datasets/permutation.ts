@@ -1,3 +1,4 @@
+import { mix } from '../util/hashing.js';
 import { philox } from '../util/random.js';
 
 const STREAM = 0x5055; // separates these draws from others under the same seed
@@ -19,17 +20,9 @@ export function permutation(n: number, seed: number, which: readonly [number, nu
     do {
       let left = Math.floor(place / half);
       let right = place % half;
-      for (const roundKey of keys) [left, right] = [right, (left ^ mix(right, roundKey)) & (half - 1)];
+      for (const roundKey of keys) [left, right] = [right, (left ^ mix(right ^ roundKey)) & (half - 1)];
       place = left * half + right;
     } while (place >= n);
     return place;
   };
-}
-
-/** Source: the finaliser of MurmurHash3, Appleby 2011. */
-function mix(value: number, key: number): number {
-  let h = value ^ key;
-  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
-  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-  return (h ^ (h >>> 16)) >>> 0;
 }

@@ -1,12 +1,13 @@
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { UserError } from '../util/errors.js';
-import { readMetadata } from './arrow.js';
+import { type Metadata, readMetadata } from './arrow.js';
 import { readChunks, type TextChunk } from './chunks.js';
 import { charactersIn } from './documents.js';
+import { type Origin, originOf } from './origin.js';
 
 /** What corpora hold, found by reading them once. */
-export interface Survey {
+export interface Survey extends Origin {
   /** Of the documents with their sources, their order and their record batches; the files' names and dates do not matter. */
   sha256: string;
   documents: number;
@@ -16,10 +17,6 @@ export interface Survey {
   characters: number;
   /** Names, in the order in which they are first met. */
   sources: string[];
-  /** The importers of the corpora. */
-  importer: string;
-  /** Of what was imported: of one corpus its own, of several that of the list of them. */
-  sourceSha256: string;
 }
 
 /**
@@ -32,13 +29,10 @@ export async function surveyCorpora(
 ): Promise<Survey> {
   const hash = createHash('sha256');
   const sources = new Set<string>();
-  const importers = new Set<string>();
-  const origins: string[] = [];
+  const origins: Metadata[] = [];
   let [documents, bytes, characters] = [0, 0, 0];
   for (const corpus of corpora) {
-    const origin = await readMetadata(corpus);
-    importers.add(origin.get('importer') ?? 'unknown');
-    origins.push(origin.get('source_sha256') ?? 'unknown');
+    origins.push(await readMetadata(corpus));
     for await (const chunk of readChunks(corpus)) {
       options.signal?.throwIfAborted();
       checkText(corpus, chunk);
@@ -57,15 +51,14 @@ export async function surveyCorpora(
     bytes,
     characters,
     sources: [...sources],
-    importer: [...importers].join(', '),
-    sourceSha256: origins.length === 1 ? origins[0] : createHash('sha256').update(origins.join('\n')).digest('hex'),
+    ...originOf(origins),
   };
 }
 
 function checkText(corpus: string, { first, text, offsets }: TextChunk): void {
-  let wrong = -1;
-  if (!isUtf8(text)) wrong = offsets.findIndex((from, i) => !isUtf8(text.subarray(from, offsets[i + 1])));
-  else wrong = offsets.subarray(0, -1).findIndex((from, i) => from < offsets[i + 1] && (text[from] & 0xc0) === 0x80); // two halves of a character
+  const wrong = isUtf8(text)
+    ? offsets.subarray(0, -1).findIndex((from, i) => from < offsets[i + 1] && (text[from] & 0xc0) === 0x80) // two halves of a character
+    : offsets.findIndex((from, i) => !isUtf8(text.subarray(from, offsets[i + 1])));
   if (wrong < 0) return;
   throw new UserError(
     `read data: every text of ${corpus} must be UTF-8; that of document ${first + wrong} is not. Make the corpus with fourfold data import`,

@@ -79,7 +79,7 @@ export async function atomicFile<T>(path: string, fill: (temporary: string) => P
 }
 
 /** Removes the temporary neighbours of `path`, and of names that begin with it, whose writers are no more. */
-async function removeOrphans(path: string): Promise<void> {
+export async function removeOrphans(path: string): Promise<void> {
   for (const name of await fs.readdir(dirname(path))) {
     const [, target, kind] = LEFTOVER.exec(name) ?? [];
     if (kind === undefined || kind === 'old' || !target.startsWith(basename(path)) || isRunning(Number(kind.slice(4)))) continue;
@@ -87,7 +87,8 @@ async function removeOrphans(path: string): Promise<void> {
   }
 }
 
-function isRunning(pid: number): boolean {
+/** Whether there is a process of this number. */
+export function isRunning(pid: number): boolean {
   try {
     return process.kill(pid, 0);
   } catch (error) {

@@ -3,7 +3,7 @@ import fs from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { writeError } from './errors.js';
-import { errorCode } from './files.js';
+import { errorCode, isRunning } from './files.js';
 
 const held = new Set<string>(); // by this process: after a restart, a container gives another process the same number
 
@@ -47,13 +47,7 @@ async function readOwner(path: string): Promise<number | undefined> {
 }
 
 function isAlive(owner: number, path: string): boolean {
-  if (owner === process.pid) return held.has(path);
-  try {
-    process.kill(owner, 0); // asks only
-    return true;
-  } catch (error) {
-    return errorCode(error) === 'EPERM';
-  }
+  return owner === process.pid ? held.has(path) : isRunning(owner);
 }
 
 /** Removes the lock of `owner`, unless another process has just done so and taken it. */

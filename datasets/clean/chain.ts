@@ -81,7 +81,7 @@ function defaultsOf(rule: Rule): Values {
 
 function set(links: readonly { rule: Rule; values: Record<string, Value> }[], setting: string, value: Value | string): void {
   const [name, key = '', ...rest] = setting.split('.');
-  const { rule: known } = { rule: ruleNamed(name) };
+  const known = ruleNamed(name);
   const link = links.find(({ rule }) => rule === known);
   if (link === undefined)
     throw new UserError(

@@ -1,4 +1,4 @@
-import { mix, powerOfTwo } from './hashing.js';
+import { mix, powerOfTwo } from '../../util/hashing.js';
 
 /** Counts 32-bit numbers. Clearing costs nothing, so that one counter serves document after document. */
 export class Counter {

@@ -1,8 +1,8 @@
 import path from 'node:path';
 import { UserError } from '../../util/errors.js';
 import { sha256File } from '../../util/files.js';
+import { mix, powerOfTwo } from '../../util/hashing.js';
 import { evaluationTexts } from './evaluation-texts.js';
-import { mix, powerOfTwo } from './hashing.js';
 import { Words } from './words.js';
 
 /** The n-grams of evaluation sets; the table is shared between threads, not copied. */

@@ -1,4 +1,4 @@
-import { mix } from './hashing.js';
+import { mix } from '../../util/hashing.js';
 
 /** A document that a rule dropped or changed. */
 export interface Example {

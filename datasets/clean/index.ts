@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { UserError } from '../../util/errors.js';
-import { errorCode, exists, makeFolder, writeFileAtomic } from '../../util/files.js';
+import { errorCode, exists, makeFolder, removeOrphans, syncFile, writeFileAtomic } from '../../util/files.js';
 import { defaultThreads } from '../../util/workers.js';
 import { readMetadata } from '../arrow.js';
+import { originOf } from '../origin.js';
 import { BitSet } from './bit-set.js';
 import { type Link, passesOf, resolveChain } from './chain.js';
 import { type EvaluationIndex, readEvaluationSets } from './evaluation-index.js';
@@ -125,7 +125,7 @@ async function run({ chain, corpora, output, threads, evaluation, metadata, fold
     rules: tallies.map((tally) => ruleReport(tally, sizes)),
   };
   if (report.after.documents === 0) throw nothingLeft(report);
-  await sync(written!.path);
+  await syncFile(written!.path);
   await writeFileAtomic(reportPath(output), `${JSON.stringify(report, null, 2)}\n`);
   await fs.rename(written!.path, output);
   return report;
@@ -199,8 +199,7 @@ async function metadataOf(
   evaluation?: EvaluationIndex,
 ): Promise<ReadonlyMap<string, string>> {
   const given = await Promise.all(corpora.map(readMetadata));
-  const all = (key: string) => given.map((metadata) => metadata.get(key) ?? 'unknown');
-  const hashes = all('source_sha256');
+  const { importer, sourceSha256 } = originOf(given);
   const earlier = [...new Set(given.flatMap((metadata) => metadata.get('cleaned_with') ?? []))].flatMap(parsedOrText);
   const now = chain.map(({ rule, values }) => ({
     rule: rule.name,
@@ -208,8 +207,8 @@ async function metadataOf(
     ...(rule.name === 'decontaminate' && { against: evaluation!.files }),
   }));
   return new Map([
-    ['importer', [...new Set(all('importer'))].join(', ')],
-    ['source_sha256', hashes.length === 1 ? hashes[0] : createHash('sha256').update(hashes.join('\n')).digest('hex')],
+    ['importer', importer],
+    ['source_sha256', sourceSha256],
     ['cleaned_with', JSON.stringify([...earlier, ...now])],
   ]);
 }
@@ -226,33 +225,12 @@ function parsedOrText(json: string): unknown {
 /** A new folder beside the output. What a killed process left for the same output is cleared away. */
 async function temporaryFolder(output: string): Promise<string> {
   const parent = path.dirname(output);
-  const prefix = `.${path.basename(output)}.tmp-`;
   await makeFolder(parent);
-  for (const name of await fs.readdir(parent)) {
-    const owner = name.startsWith(prefix) ? Number(name.slice(prefix.length)) : Number.NaN;
-    if (Number.isInteger(owner) && !isAlive(owner)) await fs.rm(path.join(parent, name), { recursive: true, force: true });
-  }
-  const folder = path.join(parent, `${prefix}${process.pid}`);
+  await removeOrphans(output);
+  const folder = path.join(parent, `.${path.basename(output)}.tmp-${process.pid}`);
   await fs.rm(folder, { recursive: true, force: true });
   await fs.mkdir(folder);
   return folder;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return errorCode(error) === 'EPERM';
-  }
-}
-
-async function sync(file: string): Promise<void> {
-  const handle = await fs.open(file, 'r+');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);

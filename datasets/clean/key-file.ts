@@ -1,5 +1,5 @@
 import fs, { type FileHandle } from 'node:fs/promises';
-import { powerOfTwo } from './hashing.js';
+import { powerOfTwo } from '../../util/hashing.js';
 
 const BUCKET_BITS = 12;
 const BUFFER_WORDS = 1 << 18; // 1 MB

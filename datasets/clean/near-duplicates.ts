@@ -1,5 +1,5 @@
+import { mix } from '../../util/hashing.js';
 import { RandomStream } from '../../util/random.js';
-import { mix } from './hashing.js';
 import { corpusRule } from './rule.js';
 import type { Words } from './words.js';
 

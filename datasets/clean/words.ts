@@ -1,5 +1,5 @@
+import { mix } from '../../util/hashing.js';
 import { DIGIT, FOLDED, HAN, KANA, KINDS, kindOf, LATIN, LETTER, MARK, OTHER, SPACE } from './characters.js';
-import { mix } from './hashing.js';
 
 const LARGE = 1 << 20;
 

@@ -1,4 +1,5 @@
 import type { RecordBatch } from 'apache-arrow';
+import { mix } from '../../util/hashing.js';
 import { charactersIn, columnOf, isIds, isMask, isText, isWhole, lengthsOf, namesOf, onesIn } from './columns.js';
 import { addLengths, countLength, type LengthCounts, noLengths } from './lengths.js';
 
@@ -95,12 +96,8 @@ function pick(picked: number[], row: number): void {
   picked.length = Math.min(picked.length, EXAMPLES);
 }
 
-/** 32 bits that look like nothing of the number. Source: Appleby, MurmurHash3, the finalizer. */
-function hashOf(row: number): number {
-  let hash = Math.imul(row ^ (row >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
-}
+/** 32 bits that look like nothing of the number. */
+const hashOf = (row: number) => mix(row) >>> 0;
 
 function countedColumns(batch: RecordBatch) {
   const ids = columnOf(batch, 'ids', isIds);

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { Document } from '../../datasets/clean/document.js';
 import { exactDuplicates } from '../../datasets/clean/exact-duplicates.js';
-import { mix } from '../../datasets/clean/hashing.js';
 import { KeyFile } from '../../datasets/clean/key-file.js';
 import { minHash, nearDuplicates } from '../../datasets/clean/near-duplicates.js';
 import { Words } from '../../datasets/clean/words.js';
+import { mix } from '../../util/hashing.js';
 import { RandomStream } from '../../util/random.js';
 import { temporaryFolder } from './temporary.js';
 

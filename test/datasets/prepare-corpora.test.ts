@@ -4,11 +4,12 @@ import { Field, makeData, RecordBatch, Schema, Struct, Utf8 } from 'apache-arrow
 import fc from 'fast-check';
 import { ArrowFile, readBatches, readMetadata } from '../../datasets/arrow.js';
 import type { Dataset } from '../../datasets/dataset.js';
-import { charactersIn, documents, isHeldOut } from '../../datasets/documents.js';
+import { charactersIn, isHeldOut } from '../../datasets/documents.js';
 import { type PrepareOptions, prepare } from '../../datasets/prepare.js';
 import { sourceTable } from '../../datasets/source-table.js';
 import { surveyCorpora } from '../../datasets/survey.js';
 import { loadTokenizer, readTokenizer, type Tokenizer, trainTokenizer } from '../../tokenizer/index.js';
+import { documents } from './documents.js';
 import { temporaryFolder } from './temporary.js';
 import { type CorpusRow, writeCorpus } from './write-corpus.js';
 

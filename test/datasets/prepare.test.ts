@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs/promises';
 import fc from 'fast-check';
 import { readBatches, readMetadata } from '../../datasets/arrow.js';
-import { documents, isHeldOut } from '../../datasets/documents.js';
+import { isHeldOut } from '../../datasets/documents.js';
 import { importCorpus } from '../../datasets/import.js';
 import { prepare } from '../../datasets/prepare.js';
 import { trainTokenizerOn } from '../../datasets/train-tokenizer.js';
 import { loadTokenizer, trainTokenizer } from '../../tokenizer/index.js';
+import { documents } from './documents.js';
 import { temporaryFolder } from './temporary.js';
 
 const lines = Array.from({ length: 200 }, (_, i) => `line ${i} of the text, 模型 🎉 ${'again '.repeat(i % 7)}`);
