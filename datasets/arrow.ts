@@ -25,7 +25,7 @@ export function tokensSchema(vocabSize: number, metadata: Metadata): Schema {
   );
 }
 
-function textData(values: readonly string[]) {
+export function textData(values: readonly string[]) {
   const valueOffsets = new Int32Array(values.length + 1);
   let bytes = Buffer.alloc(0);
   const encoded = values.map((value, i) => {
@@ -36,7 +36,7 @@ function textData(values: readonly string[]) {
   return makeData({ type: text, length: values.length, nullCount: 0, valueOffsets, data: Buffer.concat(encoded) });
 }
 
-function batchOf(schema: Schema, length: number, children: ReturnType<typeof makeData>[]): RecordBatch {
+export function batchOf(schema: Schema, length: number, children: ReturnType<typeof makeData>[]): RecordBatch {
   return new RecordBatch(schema, makeData({ type: new Struct(schema.fields), length, nullCount: 0, children }));
 }
 
