@@ -275,7 +275,9 @@ class Marks {
 
   split(text: string): Pick<Piece, 'text' | 'id'>[] {
     const parts = this.pattern ? text.split(this.pattern) : [text];
-    return parts.flatMap((part, i) => (i % 2 ? [{ id: this.ids.get(part)! }] : part === '' ? [] : [{ text: part }]));
+    return parts.flatMap((part, i): Pick<Piece, 'text' | 'id'>[] =>
+      i % 2 ? [{ id: this.ids.get(part)! }] : part === '' ? [] : [{ text: part }],
+    );
   }
 
   /** Whether a content spells a special token. */
