@@ -1,54 +1,27 @@
 // Legend: B batch, T tokens.
 import path from 'node:path';
-import { checkPrecision, type DeviceDescription, peakFlops, useDevice } from '../backends/device.js';
-import { generationConfig, modelCard } from '../checkpoints/hugging-face.js';
-import { loadCheckpoint, loadOptimizer, resolveCheckpoint } from '../checkpoints/load.js';
-import { pruneCheckpoints, saveCheckpoint } from '../checkpoints/save.js';
+import { type DeviceDescription, peakFlops } from '../backends/device.js';
+import { loadCheckpoint, resolveCheckpoint } from '../checkpoints/load.js';
+import { pruneCheckpoints } from '../checkpoints/save.js';
 import { resolvedYaml } from '../configs/load.js';
 import { modelConfig, type PretrainConfig, stepsGiven } from '../configs/schema.js';
 import { type HostBatch, type Loader, type LoaderOptions, type LoaderState, openLoader } from '../datasets/loader.js';
-import { shareRows } from '../datasets/mixture.js';
 import { openPass, type Pass } from '../datasets/pass.js';
 import { prepareTraining } from '../datasets/training.js';
 import { evaluator, type LanguageModelMetrics } from '../evaluation/language-model.js';
 import { flopsPerToken, type ModelConfig, parameterCount } from '../model/config.js';
 import { initialParameters, parametersFrom } from '../model/parameters.js';
-import { setPrecision } from '../ops/precision.js';
 import { sampleText } from '../sampler/sample.js';
-import { type Tokenizer, tokenizerConfig } from '../tokenizer/index.js';
+import type { Tokenizer } from '../tokenizer/index.js';
 import { Progress } from '../training/progress.js';
-import { openRunDirectory, type RunDirectory } from '../training/run-directory.js';
+import { openRunDirectory, type RunDirectory, type StageResult } from '../training/run-directory.js';
+import { saveModel } from '../training/save-model.js';
 import { learningRate } from '../training/schedule.js';
-import { disposeState, momentsFrom, storedMoments, storedWeights, type TrainState, trainState } from '../training/state.js';
+import { Speed } from '../training/speed.js';
+import { resumedState, startDevice, type TrainerState } from '../training/start.js';
+import { disposeState, type TrainState, trainState } from '../training/state.js';
 import { type StepOptions, stepper } from '../training/step.js';
-import { UserError } from '../util/errors.js';
-import { table } from '../util/terminal.js';
-
-/** What a finished stage reports, also written as its summary.json. */
-export interface StageResult {
-  stage: string;
-  /** Directory of the finished model. */
-  checkpoint: string;
-  steps: number;
-  tokens: number;
-  seconds: number;
-  tokens_per_second: number;
-  peak_memory_bytes: number;
-  device: DeviceDescription;
-  /** Last and best values. */
-  metrics: Record<string, number>;
-}
-
-/** What a run is besides its tensors: all that resuming needs. No clock time, path or host. */
-interface TrainerState {
-  stage: 'pretrain';
-  step: number;
-  tokens: number;
-  loader: LoaderState;
-  tokenizer: string;
-  /** The latest evaluation's values and the best step's. */
-  metrics: Record<string, number>;
-}
+import { sourceTable } from './source-table.js';
 
 /**
  * Pretraining: a language model from raw text by next-token prediction.
@@ -64,14 +37,8 @@ export async function pretrain(
   const say = (text: string) => console.error(text);
   try {
     // 1. The device, the same as before when the run goes on.
-    for (const { path: skipped, reasons } of directory.skipped) say(`passed over ${skipped}: ${reasons.join('; ')}`);
-    const chosen = config.device === 'auto' && directory.environment?.device === 'wasm' ? 'wasm' : config.device;
-    const device = await useDevice(chosen, { threads: config.threads, warn: say });
-    checkPrecision(config.precision);
-    setPrecision(config.precision);
-    warnOfOtherDevice(directory, device, say);
+    const device = await startDevice(config, directory, say);
     await directory.writeConfig(resolvedYaml(config));
-    await directory.writeEnvironment({ ...device, precision: config.precision });
 
     // 2. Text to tokens: documents are split, the tokenizer trained on the training part, both parts encoded.
     const { tokenizer, tokens } = await prepareTraining(config, path.join(directory.path, 'tokens'), {
@@ -97,35 +64,21 @@ export async function pretrain(
     const progress = new Progress(totalSteps);
     progress.start(state.step);
     const metrics: Record<string, number> = {};
-    const began = performance.now();
-    const trainedBefore = trainer.tokens;
-    // When the speed was last measured; what evaluating, sampling and saving took since then does not count.
-    let logged = { at: began, tokens: trainer.tokens, paused: 0 };
+    const speed = new Speed(trainer.tokens);
     let saved = directory.resumeFrom?.step ?? -1;
 
-    const save = async (target: string, resumable: boolean) => {
-      await saveCheckpoint(target, {
-        config: state.config,
-        tokenizer: tokenizer.toJSON(),
-        tokenizerConfig: tokenizerConfig(tokenizer, state.config.max_position_embeddings),
-        generationConfig: generationConfig(tokenizer.special),
-        modelCard: modelCard({
-          name: path.basename(config.output_dir),
-          stage: 'pretrain',
-          config: state.config,
-          parameters: parameterCount(state.config),
-          data: path.basename(config.data.path),
-          steps: state.step,
-          tokens: trainer.tokens,
-          metrics: trainer.metrics,
-        }),
-        weights: await storedWeights(state.config, state.parameters),
-        ...(resumable ? { optimizer: await storedMoments(state), trainerState: { ...trainer, loader: loader.state() } } : {}),
+    const save = (target: string, loaderState?: LoaderState) =>
+      saveModel(target, {
+        state,
+        trainer,
+        tokenizer,
+        name: path.basename(config.output_dir),
+        data: path.basename(config.data.path),
+        loader: loaderState,
       });
-    };
     const saveStep = async () => {
       if (saved === state.step) return;
-      await save(directory.checkpoint(state.step), true);
+      await save(directory.checkpoint(state.step), loader.state());
       saved = state.step;
       await pruneCheckpoints(directory.checkpoints, config.save_total_limit, trainer.metrics['best/step']);
     };
@@ -143,34 +96,32 @@ export async function pretrain(
 
       // 4.2 Measure.
       if (state.step % config.logging_steps === 0 || last) {
-        const now = performance.now();
-        const tokensPerSecond = ((trainer.tokens - logged.tokens) / (now - logged.at - logged.paused)) * 1000;
-        logged = { at: now, tokens: trainer.tokens, paused: 0 };
-        const seconds = (now - began) / 1000;
-        Object.assign(record, { loss, lr: rate, grad_norm: gradNorm, tokens: trainer.tokens, tokens_per_second: tokensPerSecond, seconds });
+        const measured = speed.measure(trainer.tokens);
+        const { tokens_per_second: tokensPerSecond } = measured;
+        Object.assign(record, { loss, lr: rate, grad_norm: gradNorm, tokens: trainer.tokens, ...measured });
         progress.update({ step: state.step, loss, tokensPerSecond, peakFraction: peak && (tokensPerSecond * flops) / peak });
       }
 
-      // 4.3 Evaluate on the whole held-out part; sample.
-      const pause = performance.now();
-      let isBest = false;
-      if (state.step % config.eval_steps === 0 || last) {
-        const held = await evaluation.evaluate(heldOut);
-        Object.assign(record, held);
-        Object.assign(trainer.metrics, held);
-        isBest = !(trainer.metrics['best/eval/loss'] <= held['eval/loss']);
-        if (isBest) Object.assign(trainer.metrics, { 'best/eval/loss': held['eval/loss'], 'best/step': state.step });
-        progress.note(`step ${state.step}: ${describeEvaluation(held, heldOut.sources)}`);
-      }
-      if (config.sample_steps > 0 && (state.step % config.sample_steps === 0 || last)) {
-        for (const sample of await samples(config, state, tokenizer)) directory.samples.write({ step: state.step, ...sample });
-      }
-      if (Object.keys(record).length > 0) directory.metrics.write({ step: state.step, ...record });
-      Object.assign(metrics, record);
+      await speed.pause(async () => {
+        // 4.3 Evaluate on the whole held-out part; sample.
+        let isBest = false;
+        if (state.step % config.eval_steps === 0 || last) {
+          const held = await evaluation.evaluate(heldOut);
+          Object.assign(record, held);
+          Object.assign(trainer.metrics, held);
+          isBest = !(trainer.metrics['best/eval/loss'] <= held['eval/loss']);
+          if (isBest) Object.assign(trainer.metrics, { 'best/eval/loss': held['eval/loss'], 'best/step': state.step });
+          progress.note(`step ${state.step}: ${describeEvaluation(held, heldOut.sources)}`);
+        }
+        if (config.sample_steps > 0 && (state.step % config.sample_steps === 0 || last)) {
+          for (const sample of await samples(config, state, tokenizer)) directory.samples.write({ step: state.step, ...sample });
+        }
+        if (Object.keys(record).length > 0) directory.metrics.write({ step: state.step, ...record });
+        Object.assign(metrics, record);
 
-      // 4.4 Save.
-      if (state.step % config.save_steps === 0 || isBest || last) await saveStep();
-      logged.paused += performance.now() - pause;
+        // 4.4 Save.
+        if (state.step % config.save_steps === 0 || isBest || last) await saveStep();
+      });
       // Signals are handled between macrotasks only.
       await new Promise((resolve) => setImmediate(resolve));
     }
@@ -179,15 +130,13 @@ export async function pretrain(
     // 5. Leave: a run that was stopped is saved as it is, a finished one as `final`.
     await saveStep();
     const finished = state.step === totalSteps;
-    if (finished) await save(directory.final, false);
-    const seconds = (performance.now() - began) / 1000;
+    if (finished) await save(directory.final);
     const result: StageResult = {
       stage: 'pretrain',
       checkpoint: finished ? directory.final : directory.checkpoint(state.step),
       steps: state.step,
       tokens: trainer.tokens,
-      seconds,
-      tokens_per_second: (trainer.tokens - trainedBefore) / seconds,
+      ...speed.total(trainer.tokens),
       peak_memory_bytes: process.resourceUsage().maxRSS * 1024,
       device,
       metrics: { ...metrics, ...trainer.metrics },
@@ -223,12 +172,6 @@ export function loaderOptions(config: PretrainConfig, tokens: string): LoaderOpt
   };
 }
 
-/** How much a run of so many steps takes from each source. */
-export function sourceTable(config: PretrainConfig, loader: Loader, steps: number): string {
-  const rows = shareRows(loader.sources, steps * config.gradient_accumulation_steps * config.batch_size);
-  return table(rows, { header: ['source', 'tokens', 'share', 'epochs'], align: ['left', 'right', 'right', 'right'] });
-}
-
 /** What the configuration says to the optimizer. */
 export function stepOptions(config: PretrainConfig): StepOptions {
   return {
@@ -248,25 +191,12 @@ async function startingState(
   directory: RunDirectory,
   loader: Loader,
 ): Promise<{ state: TrainState; trainer: TrainerState }> {
-  const fresh: TrainerState = { stage: 'pretrain', step: 0, tokens: 0, loader: loader.state(), tokenizer: tokenizer.hash(), metrics: {} };
-  if (directory.resumeFrom) {
-    const { path: from } = directory.resumeFrom;
-    const checkpoint = await loadCheckpoint(from);
-    const trainer = checkpoint.trainerState as TrainerState;
-    if (trainer.tokenizer !== tokenizer.hash()) {
-      throw new UserError(
-        `resuming ${from}: its tokenizer must be the data's; it is another. Did the text change? Start anew in another output_dir`,
-      );
-    }
-    const optimizer = await loadOptimizer(from);
-    const moments = {
-      step: trainer.step,
-      moment1: momentsFrom(checkpoint.config, optimizer, 'moment1'),
-      moment2: momentsFrom(checkpoint.config, optimizer, 'moment2'),
-    };
-    await loader.restore(trainer.loader);
-    return { state: trainState(checkpoint.config, parametersFrom(checkpoint.config, checkpoint.weights), moments), trainer };
+  const resumed = await resumedState<TrainerState>(directory, tokenizer.hash());
+  if (resumed) {
+    await loader.restore(resumed.trainer.loader);
+    return resumed;
   }
+  const fresh: TrainerState = { stage: 'pretrain', step: 0, tokens: 0, loader: loader.state(), tokenizer: tokenizer.hash(), metrics: {} };
   if (config.init_from !== undefined) {
     const checkpoint = await loadCheckpoint(await resolveCheckpoint(config.init_from));
     const model = modelConfig(config, tokenizer.vocabSize, checkpoint.config);
@@ -281,14 +211,6 @@ async function samples(config: PretrainConfig, state: TrainState, tokenizer: Tok
   const model = { config: state.config, parameters: state.parameters, tokenizer };
   const texts = await sampleText(model, config.sample_prompts, { maxTokens: config.sample_max_tokens, seed: config.seed });
   return config.sample_prompts.map((prompt, i) => ({ prompt, text: texts[i] }));
-}
-
-function warnOfOtherDevice(directory: RunDirectory, now: DeviceDescription, say: (text: string) => void): void {
-  const before = directory.environment;
-  if (!before || (before.device === now.device && before.isa === now.isa)) return;
-  say(
-    `This run began on ${before.device} ${before.isa ?? ''} and goes on on ${now.device} ${now.isa ?? ''}: the numbers will differ in their last bits.`,
-  );
 }
 
 /** Loss and bits per byte, with those of each source where there are several. */

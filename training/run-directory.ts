@@ -4,6 +4,7 @@
  */
 import fs from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import type { DeviceDescription } from '../backends/device.js';
 import { type LatestCheckpoint, latestCheckpoint } from '../checkpoints/load.js';
 import { verifyCheckpoint } from '../checkpoints/manifest.js';
 import { stepName, stepOf } from '../checkpoints/save.js';
@@ -26,6 +27,21 @@ export interface Environment {
   [fact: string]: unknown;
 }
 
+/** What a finished stage reports: its summary.json. */
+export interface StageResult {
+  stage: string;
+  /** Directory of the finished model. */
+  checkpoint: string;
+  steps: number;
+  tokens: number;
+  seconds: number;
+  tokens_per_second: number;
+  peak_memory_bytes: number;
+  device: DeviceDescription;
+  /** Last and best values. */
+  metrics: Record<string, number>;
+}
+
 export interface RunDirectory {
   readonly path: string;
   /** The checkpoint to go on from; absent when the run begins. */
@@ -44,7 +60,7 @@ export interface RunDirectory {
   checkpoint(step: number): string;
   writeConfig(yaml: string): Promise<void>;
   writeEnvironment(environment: Environment): Promise<void>;
-  writeSummary(summary: object): Promise<void>;
+  writeSummary(summary: StageResult): Promise<void>;
   /** Closes the files and lets go of the directory. */
   close(): Promise<void>;
 }

@@ -31,7 +31,17 @@ describe('the directory of a run', () => {
     const run = await openRunDirectory(path);
     await run.writeConfig('seed: 1\n');
     await run.writeEnvironment({ device: 'wasm' });
-    await run.writeSummary({ stage: 'pretrain' });
+    await run.writeSummary({
+      stage: 'pretrain',
+      checkpoint: run.final,
+      steps: 500,
+      tokens: 1000,
+      seconds: 2,
+      tokens_per_second: 500,
+      peak_memory_bytes: 1e6,
+      device: { device: 'wasm', threads: 1, cpu: 'a processor' },
+      metrics: {},
+    });
     await saveCheckpoint(run.checkpoint(500), contents(500));
     await saveCheckpoint(run.final, contents(500));
     await run.close();

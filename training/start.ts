@@ -1,0 +1,68 @@
+import { checkPrecision, type DeviceDescription, useDevice } from '../backends/device.js';
+import { loadCheckpoint, loadOptimizer } from '../checkpoints/load.js';
+import type { LoaderState } from '../datasets/loader.js';
+import { parametersFrom } from '../model/parameters.js';
+import { type Precision, setPrecision } from '../ops/precision.js';
+import { UserError } from '../util/errors.js';
+import type { RunDirectory } from './run-directory.js';
+import { momentsFrom, type TrainState, trainState } from './state.js';
+
+/** What a run is besides its tensors: all that resuming needs. No clock time, path or host. */
+export interface TrainerState {
+  stage: string;
+  step: number;
+  tokens: number;
+  loader: LoaderState;
+  /** Hash of the tokenizer. */
+  tokenizer: string;
+  /** The latest evaluation's values and the best step's. */
+  metrics: Record<string, number>;
+}
+
+/** Chooses the device of a run, and writes down which; says what was passed over in the run's directory, and where the device is another than before. */
+export async function startDevice(
+  config: { device: Parameters<typeof useDevice>[0]; threads?: number; precision: Precision },
+  directory: RunDirectory,
+  say: (text: string) => void,
+): Promise<DeviceDescription> {
+  for (const { path: skipped, reasons } of directory.skipped) say(`passed over ${skipped}: ${reasons.join('; ')}`);
+  const { environment: before } = directory;
+  const chosen = config.device === 'auto' && before?.device === 'wasm' ? 'wasm' : config.device;
+  const device = await useDevice(chosen, { threads: config.threads, warn: say });
+  checkPrecision(config.precision);
+  setPrecision(config.precision);
+  if (before && (before.device !== device.device || before.isa !== device.isa)) {
+    say(
+      `This run began on ${before.device} ${before.isa ?? ''} and goes on on ${device.device} ${device.isa ?? ''}: the numbers will differ in their last bits.`,
+    );
+  }
+  await directory.writeEnvironment({ ...device, precision: config.precision });
+  return device;
+}
+
+/**
+ * Model, optimizer and trainer's state where the run stopped; undefined where it begins.
+ * @param tokenizer hash of the data's.
+ * @throws UserError when the checkpoint is of another tokenizer.
+ */
+export async function resumedState<T extends TrainerState>(
+  { resumeFrom }: RunDirectory,
+  tokenizer: string,
+): Promise<{ state: TrainState; trainer: T } | undefined> {
+  if (resumeFrom === undefined) return undefined;
+  const { path: from } = resumeFrom;
+  const { config, weights, trainerState } = await loadCheckpoint(from);
+  const trainer = trainerState as T;
+  if (trainer.tokenizer !== tokenizer) {
+    throw new UserError(
+      `resuming ${from}: its tokenizer must be the data's; it is another. Did the text change? Start anew in another output_dir`,
+    );
+  }
+  const optimizer = await loadOptimizer(from);
+  const moments = {
+    step: trainer.step,
+    moment1: momentsFrom(config, optimizer, 'moment1'),
+    moment2: momentsFrom(config, optimizer, 'moment2'),
+  };
+  return { state: trainState(config, parametersFrom(config, weights), moments), trainer };
+}
