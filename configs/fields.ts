@@ -69,6 +69,16 @@ export function texts(notes: Notes) {
   return z.array(z.string({ error: 'must be text' }), { error: 'must be a list of texts' }).meta({ ...notes });
 }
 
+/** One path or several, as a list. */
+export function pathOrPaths(notes: Notes) {
+  const error = 'must be a path or a list of paths';
+  const path = z.string({ error }).min(1, { error });
+  return z
+    .union([path, z.array(path, { error }).min(1, { error })], { error })
+    .transform((value) => (typeof value === 'string' ? [value] : value))
+    .meta({ ...notes });
+}
+
 /** A number for each name. */
 export function weights(notes: Notes) {
   const error = 'must be a number, 0 or more';

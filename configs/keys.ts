@@ -98,6 +98,7 @@ const data = section(
 /** Every key of a pretraining configuration. */
 export const pretrainKeys = z.strictObject(
   {
+    stage: choice(['pretrain'], { meaning: 'The stage that the file is for.' }).default('pretrain'),
     model: model.prefault({}),
     tokenizer: tokenizer.prefault({}),
     data: data.prefault({} as z.input<typeof data>),

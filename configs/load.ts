@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
 import { stringify } from 'yaml';
+import type { z } from 'zod';
 import { UserError } from '../util/errors.js';
 import { errorCode } from '../util/files.js';
 import { fieldsOf } from './fields.js';
@@ -10,15 +11,41 @@ import { presetNames, presetPath } from './presets.js';
 import { problemsOf, show } from './problems.js';
 import { familyKeys } from './rules.js';
 import { type PretrainConfig, type PretrainInput, pretrainSchema } from './schema.js';
+import { sftKeys } from './sft-keys.js';
+import { type SftConfig, type SftInput, sftSchema } from './sft-schema.js';
 import { type Problem, Source } from './source.js';
 
-const fields = fieldsOf(pretrainKeys);
+/** What the configurations of a stage have that others have not. */
+interface Stage<Config> {
+  name: string;
+  keys: z.ZodObject;
+  schema: z.ZodType<Config>;
+  /** Keys whose value is a file or directory that must be there (or a list of them), and what to do where it is not. */
+  inputs: Record<string, string>;
+}
 
-/** Keys whose value is a file or directory that must be there, and what to do where it is not. */
-const inputs = {
-  'data.path': 'correct the path, or bring the data with `fourfold data fetch`',
-  'tokenizer.path': 'name a tokenizer.json or a checkpoint',
-  init_from: 'name a checkpoint, for example runs/NAME/final',
+const CHECKPOINT = 'name a checkpoint, for example runs/NAME/final';
+
+const PRETRAIN: Stage<PretrainConfig> = {
+  name: 'pretrain',
+  keys: pretrainKeys,
+  schema: pretrainSchema,
+  inputs: {
+    'data.path': 'correct the path, or bring the data with `fourfold data fetch`',
+    'tokenizer.path': 'name a tokenizer.json or a checkpoint',
+    init_from: CHECKPOINT,
+  },
+};
+
+const SFT: Stage<SftConfig> = {
+  name: 'sft',
+  keys: sftKeys,
+  schema: sftSchema,
+  inputs: {
+    'data.path': 'correct the path, or make the table with `fourfold data import`',
+    'data.replay.path': 'correct the path',
+    init_from: CHECKPOINT,
+  },
 };
 
 /**
@@ -27,19 +54,39 @@ const inputs = {
  * @throws UserError that lists everything that is wrong, each with its place.
  */
 export async function loadPretrainConfig(file: string, overrides: readonly string[] = []): Promise<PretrainConfig> {
-  const path = presetPath(file) ?? file;
-  const name = basename(path, extname(path));
-  return check(new Source(path, await readConfig(path), overrides), path, { output_dir: `runs/${name}` }, missingFiles);
+  return load(PRETRAIN, file, overrides);
 }
 
-/** The same for text that is already in memory; whether the files it names are there is not looked at. */
+/** The same of supervised fine-tuning. */
+export async function loadSftConfig(file: string, overrides: readonly string[] = []): Promise<SftConfig> {
+  return load(SFT, file, overrides);
+}
+
+/** Checks a configuration of the stage that it names (`stage: sft`); one that names none is of pretraining. */
+export async function checkConfig(file: string, overrides: readonly string[] = []): Promise<void> {
+  const path = presetPath(file) ?? file;
+  const stage = new Source(path, await readConfig(path), overrides).at(['stage']);
+  await (stage === SFT.name ? loadSftConfig : loadPretrainConfig)(file, overrides);
+}
+
+/** `loadPretrainConfig` for text that is already in memory; whether the files it names are there is not looked at. */
 export function parsePretrainConfig(text: string, file: string, overrides: readonly string[] = []): PretrainConfig {
-  return check(new Source(file, text, overrides), file);
+  return check(PRETRAIN, new Source(file, text, overrides), file);
+}
+
+/** `loadSftConfig` for text that is already in memory. */
+export function parseSftConfig(text: string, file: string, overrides: readonly string[] = []): SftConfig {
+  return check(SFT, new Source(file, text, overrides), file);
 }
 
 /** Checks and completes a configuration given as an object. */
 export function resolvePretrainConfig(config: PretrainInput): PretrainConfig {
   return parsePretrainConfig(stringify(config), 'configuration');
+}
+
+/** Checks and completes a configuration given as an object. */
+export function resolveSftConfig(config: SftInput): SftConfig {
+  return parseSftConfig(stringify(config), 'configuration');
 }
 
 /** A complete configuration as YAML. Keys that have no meaning in it are left out, so that it can be read again and gives itself. */
@@ -48,10 +95,21 @@ export function resolvedYaml(config: PretrainConfig): string {
   const other = model.architecture === 'gpt2' ? 'llama' : 'gpt2';
   for (const key of familyKeys[other]) delete model[key];
   if (!namedColumns(data.path)) delete (data as { columns?: unknown }).columns;
-  if (rest.lr_scheduler_type !== 'wsd') delete (rest as { decay_fraction?: unknown }).decay_fraction;
-  if (rest.lr_scheduler_type === 'constant') delete (rest as { min_lr_ratio?: unknown }).min_lr_ratio;
-  const resolved = { ...rest, model, data, ...(rest.init_from === undefined ? { tokenizer } : {}) };
+  const resolved = { ...withoutUnused(rest), model, data, ...(rest.init_from === undefined ? { tokenizer } : {}) };
   return stringify(inOrder(resolved, pretrainKeys.shape));
+}
+
+/** The same of supervised fine-tuning. */
+export function resolvedSftYaml(config: SftConfig): string {
+  return stringify(inOrder(withoutUnused(structuredClone(config)), sftKeys.shape));
+}
+
+/** Without what another schedule of the learning rate would need. */
+function withoutUnused<T extends { lr_scheduler_type: string }>(config: T): T {
+  const rest: T & { decay_fraction?: unknown; min_lr_ratio?: unknown } = { ...config };
+  if (rest.lr_scheduler_type !== 'wsd') delete rest.decay_fraction;
+  if (rest.lr_scheduler_type === 'constant') delete rest.min_lr_ratio;
+  return rest;
 }
 
 /** The keys of `values`, and of the sections in it, in the order of the schema. */
@@ -61,12 +119,30 @@ function inOrder(values: Record<string, unknown>, order: object): Record<string,
   return Object.fromEntries(keys.map((key) => [key, values[key]]));
 }
 
-function check(source: Source, file: string, defaults: object = {}, inspect?: (source: Source) => Problem[]): PretrainConfig {
-  const problems = [...source.problems, ...(inspect?.(source) ?? [])];
+async function load<Config>(stage: Stage<Config>, file: string, overrides: readonly string[]): Promise<Config> {
+  const path = presetPath(file) ?? file;
+  const name = basename(path, extname(path));
+  return check(stage, new Source(path, await readConfig(path), overrides), path, { output_dir: `runs/${name}` }, missingFiles);
+}
+
+function check<Config>(
+  stage: Stage<Config>,
+  source: Source,
+  file: string,
+  defaults: object = {},
+  inspect?: (stage: Stage<Config>, source: Source) => Problem[],
+): Config {
+  const named = source.valid ? source.at(['stage']) : undefined;
+  if ((named === PRETRAIN.name || named === SFT.name) && named !== stage.name) {
+    throw new UserError(
+      `Read the configuration ${file}: it must be of the stage ${stage.name}; it is of ${named}. Run it with fourfold ${named}`,
+    );
+  }
+  const problems = [...source.problems, ...(inspect?.(stage, source) ?? [])];
   if (source.valid) {
-    const result = pretrainSchema.safeParse(isObject(source.value) ? { ...defaults, ...source.value } : source.value);
+    const result = stage.schema.safeParse(isObject(source.value) ? { ...defaults, ...source.value } : source.value);
     if (result.success && problems.length === 0) return result.data;
-    problems.push(...problemsOf(result.error?.issues ?? [], source, fields));
+    problems.push(...problemsOf(result.error?.issues ?? [], source, fieldsOf(stage.keys)));
   }
   problems.sort((a, b) => a.order - b.order);
   const lines = new Set(problems.map(({ place, text }) => `${place}: ${text}`));
@@ -75,13 +151,15 @@ function check(source: Source, file: string, defaults: object = {}, inspect?: (s
   );
 }
 
-function missingFiles(source: Source): Problem[] {
+function missingFiles<Config>(stage: Stage<Config>, source: Source): Problem[] {
   const problems: Problem[] = [];
-  for (const [key, wayOut] of Object.entries(inputs)) {
+  for (const [key, wayOut] of Object.entries(stage.inputs)) {
     const path = key.split('.');
-    const value = source.at(path);
-    if (typeof value !== 'string' || value === '' || existsSync(value)) continue;
-    problems.push({ ...source.place(path), text: `${key}: there is no such file; received ${show(value)}; ${wayOut}` });
+    const given = source.at(path);
+    for (const value of Array.isArray(given) ? given : [given]) {
+      if (typeof value !== 'string' || value === '' || existsSync(value)) continue;
+      problems.push({ ...source.place(path), text: `${key}: there is no such file; received ${show(value)}; ${wayOut}` });
+    }
   }
   return problems;
 }

@@ -20,8 +20,35 @@ export function checkPretrain(value: unknown, context: z.core.$RefinementCtx): v
   checkTokenizer(config, report);
   checkData(config, report);
   checkLength(config, report);
+  checkBf16(config, report);
+}
+
+function checkBf16(config: Unchecked, report: Report): void {
   if (config.precision === 'bf16' && ['wasm', 'cpu'].includes(config.device as string)) {
     report('precision', `bf16 is for the native device, not ${config.device}`, 'set device: native or precision: fp32');
+  }
+}
+
+/** The same for supervised fine-tuning. */
+export function checkSft(value: unknown, context: z.core.$RefinementCtx): void {
+  const report: Report = (path, message, wayOut, received) =>
+    context.addIssue({ code: 'custom', path: path.split('.'), message, params: { wayOut, received } });
+  if (!isSection(value)) return;
+  const config = value;
+  const data = partOf(config.data);
+  if (config.max_steps !== undefined && config.epochs !== undefined) {
+    const wayOut = 'remove one (on the command line: max_steps=null)';
+    report('epochs', 'only one of max_steps and epochs may say how long to train', wayOut, 'max_steps and epochs');
+  }
+  checkSchedule(config, undefined, report);
+  checkMixture(data, report);
+  checkBf16(config, report);
+  if (data.eval_fraction === 0 && count(config.early_stopping_patience)) {
+    report('early_stopping_patience', 'needs held-out conversations, and data.eval_fraction is 0', 'remove it or raise data.eval_fraction');
+  }
+  const replay = partOf(data.replay);
+  if (replay.fraction !== undefined && replay.path === undefined) {
+    report('data.replay.fraction', 'is for data.replay.path, which names no text', 'name the text, or remove it');
   }
 }
 
@@ -151,11 +178,15 @@ function checkData(config: Unchecked, report: Report): void {
       'set data.sampling: epoch or data.packing: concat',
     );
   }
-  if (isSection(data.mixture) && Object.values(data.mixture).every((weight) => weight === 0)) {
-    report('data.mixture', 'must give a source a weight above 0', 'for example data.mixture: { wiki: 2, c4: 1 }');
-  }
+  checkMixture(data, report);
   if (data.sampling === 'random' && config.epochs !== undefined) {
     report('epochs', 'a run with data.sampling: random has no epochs', 'set max_steps or max_tokens instead, or data.sampling: epoch');
+  }
+}
+
+function checkMixture(data: Unchecked, report: Report): void {
+  if (isSection(data.mixture) && Object.values(data.mixture).every((weight) => weight === 0)) {
+    report('data.mixture', 'must give a source a weight above 0', 'for example data.mixture: { wiki: 2, c4: 1 }');
   }
 }
 

@@ -34,6 +34,11 @@ const elsewhere: Record<string, string> = {
   dtype: 'precision',
   bf16: 'precision',
   dataset: 'data.path',
+  model_name_or_path: 'init_from',
+  chat_template: 'template',
+  label_smoothing: 'label_smoothing_factor',
+  neftune_alpha: 'neftune_noise_alpha',
+  patience: 'early_stopping_patience',
 };
 
 /** Edits (insert, delete, replace, swap of neighbours) that turn `a` into `b`. Source: Damerau 1964, restricted form. */

@@ -7,7 +7,7 @@ export function validateCommand(): Command {
     .description('check configurations without running them')
     .argument('<configs...>', 'YAML files or ready configurations; key=value is laid over each')
     .action(async (parts: string[]) => {
-      const { loadPretrainConfig } = await import('../../configs/load.js');
+      const { checkConfig } = await import('../../configs/load.js');
       const overrides = parts.filter((part) => part.includes('='));
       const files = parts.filter((part) => !part.includes('='));
       if (files.length === 0)
@@ -15,7 +15,7 @@ export function validateCommand(): Command {
       const faults: string[] = [];
       for (const file of files) {
         try {
-          await loadPretrainConfig(file, overrides);
+          await checkConfig(file, overrides);
           console.log(`${file}: correct`);
         } catch (error) {
           if (!isUserError(error)) throw error;

@@ -1,7 +1,8 @@
 import { type Field, fieldsOf } from '../../configs/fields.js';
 import { pretrainKeys } from '../../configs/keys.js';
+import { sftKeys } from '../../configs/sft-keys.js';
 
-/** One row of the table in docs/configuration.md: key, default, meaning, source. */
+/** One row of a table in docs/configuration.md: key, default, meaning, source. */
 export function row(field: Field): string {
   const fixed = Array.isArray(field.default) ? JSON.stringify(field.default) : field.default;
   const usual = field.computed ?? (fixed === undefined ? 'required' : `\`${fixed}\``);
@@ -10,7 +11,7 @@ export function row(field: Field): string {
   return `| \`${field.key}\` | ${usual} | ${meaning} | ${field.source ?? ''} |`;
 }
 
-/** Every key of a pretraining configuration, sections without their own rows. */
-export function rows(): string[] {
-  return [...fieldsOf(pretrainKeys).values()].filter((field) => field.kind !== 'section').map(row);
+/** Every key of the configurations of a stage, sections without their own rows. */
+export function rows(stage: 'pretrain' | 'sft'): string[] {
+  return [...fieldsOf({ pretrain: pretrainKeys, sft: sftKeys }[stage]).values()].filter((field) => field.kind !== 'section').map(row);
 }

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { loadPretrainConfig, parsePretrainConfig, resolvedYaml, resolvePretrainConfig } from '../../configs/load.js';
+import { loadPretrainConfig, parsePretrainConfig, parseSftConfig, resolvedYaml, resolvePretrainConfig } from '../../configs/load.js';
 import { presetNames, presetPath } from '../../configs/presets.js';
 import { modelConfig, tokensPerStep } from '../../configs/schema.js';
 import { parameterCount } from '../../model/config.js';
@@ -184,7 +184,11 @@ describe('the reading of a configuration', () => {
 describe('the ready configurations', () => {
   it('are correct, each by its name', () => {
     assert.ok(presetNames().length >= 3);
-    for (const name of presetNames()) parse(readFileSync(presetPath(name)!, 'utf8'));
+    for (const name of presetNames()) {
+      const text = readFileSync(presetPath(name)!, 'utf8');
+      if (/^stage: sft$/m.test(text)) parseSftConfig(text, name);
+      else parse(text);
+    }
   });
 
   it('hold nanoGPT’s model of 0.80 M parameters', () => {
@@ -200,7 +204,7 @@ describe('docs/configuration.md', () => {
     const lines = readFileSync(join(packageRoot(), 'docs', 'configuration.md'), 'utf8').split('\n');
     assert.deepEqual(
       lines.filter((line) => /^\| `/.test(line)),
-      rows(),
+      [...rows('pretrain'), ...rows('sft')],
     );
   });
 });
