@@ -1,8 +1,9 @@
 /** The library's entry: what `import … from 'fourfold'` gives. */
 export { DEVICES, type DeviceDescription, useDevice } from './backends/device.js';
 export { loadCheckpoint, resolveCheckpoint } from './checkpoints/load.js';
-export { loadPretrainConfig, resolvePretrainConfig } from './configs/load.js';
+export { loadPretrainConfig, loadSftConfig, resolvePretrainConfig, resolveSftConfig } from './configs/load.js';
 export type { PretrainConfig, PretrainInput } from './configs/schema.js';
+export type { SftConfig, SftInput } from './configs/sft-schema.js';
 export { type CleanOptions, type CleanReport, cleanCorpus } from './datasets/clean/index.js';
 export type { Dataset } from './datasets/dataset.js';
 export { type ImportOptions, type ImportSummary, importCorpus, type ReadOptions, readDocuments } from './datasets/import.js';
@@ -17,6 +18,8 @@ export { type Decoder, decoder } from './sampler/decoder.js';
 export { type Generated, type GenerateOptions, generate, type Sampling } from './sampler/generate.js';
 export { type LoadedModel, loadModel, type TextModel } from './sampler/model.js';
 export { type OnText, sampleText, streamText, type TextOptions } from './sampler/sample.js';
-export { pretrain, type StageResult } from './stages/pretrain.js';
+export { pretrain } from './stages/pretrain.js';
+export { sft } from './stages/sft.js';
 export { loadTokenizer, readTokenizer, type Tokenizer, type TrainOptions, trainTokenizer } from './tokenizer/index.js';
+export type { StageResult } from './training/run-directory.js';
 export { ShapeError, UserError } from './util/errors.js';

@@ -7,6 +7,7 @@ import { dataCommand } from './commands/data.js';
 import { doctorCommand } from './commands/doctor.js';
 import { pretrainCommand } from './commands/pretrain.js';
 import { sampleCommand } from './commands/sample.js';
+import { sftCommand } from './commands/sft.js';
 import { tokenizerCommand } from './commands/tokenizer.js';
 import { validateCommand } from './commands/validate.js';
 import { reportError } from './errors.js';
@@ -32,7 +33,15 @@ function program(): Command {
     .addHelpText('after', '\nFor example:\n  fourfold data fetch tinyshakespeare\n  fourfold pretrain shakespeare-char\n')
     .showHelpAfterError('(--help says more)')
     .exitOverride();
-  for (const command of [dataCommand(), tokenizerCommand(), pretrainCommand(), sampleCommand(), validateCommand(), doctorCommand()]) {
+  for (const command of [
+    dataCommand(),
+    tokenizerCommand(),
+    pretrainCommand(),
+    sftCommand(),
+    sampleCommand(),
+    validateCommand(),
+    doctorCommand(),
+  ]) {
     inherit(fourfold, command);
     fourfold.addCommand(command);
   }

@@ -27,6 +27,24 @@ const dataset = z
     source_sha256: z.string(),
     /** Weight of each source in training, where one was given. */
     mixture: z.record(z.string(), z.number()).optional(),
+    /** How conversations became tokens, and what became of them; missing where the data is text. */
+    conversations: z
+      .object({
+        template_sha256: z.string(),
+        context_length: whole,
+        train_on: z.string(),
+        overlong: z.string(),
+        allow_special: z.boolean(),
+        rows: whole,
+        /** Too long, and left out. */
+        dropped: whole,
+        /** Too long, and cut. */
+        truncated: whole,
+        /** Tokens to be predicted, and others. */
+        supervised: whole,
+        ignored: whole,
+      })
+      .optional(),
     /** Names of the sources. */
     sources: z.array(z.string()).min(1),
     train: part,
@@ -71,4 +89,10 @@ export async function readDataset(directory: string): Promise<Dataset> {
     `${file} is of another version or damaged: at ${at.join('.') || 'its top'}, ${message.replace('undefined', 'nothing')}`,
     error,
   );
+}
+
+/** dataset.json, with one line a record batch. */
+export function datasetJson(dataset: Dataset): string {
+  const json = JSON.stringify(dataset, null, 2).replace(/\{\s+("\w+": \d+,?\s+)+\}/g, (counts) => counts.replace(/\s+/g, ' '));
+  return `${json}\n`;
 }

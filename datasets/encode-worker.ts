@@ -23,6 +23,10 @@ export interface EncodedChunk {
   /** Tokens, and UTF-8 bytes of text, of each document. */
   lengths: Uint32Array<ArrayBuffer>;
   bytes: Uint32Array<ArrayBuffer>;
+  /** Of each token, 1 = it is to be predicted; missing where all but the first of a document are. */
+  supervised?: Uint8Array<ArrayBuffer>;
+  /** Of each document, where they differ. */
+  weights?: Float32Array<ArrayBuffer>;
 }
 
 /** A document: which corpus, and its place there. */

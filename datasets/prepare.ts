@@ -6,7 +6,7 @@ import { errorCode, exists } from '../util/files.js';
 import { besides, defaultThreads, mapInWorkers } from '../util/workers.js';
 import { tokensSchema } from './arrow.js';
 import { CHUNK_BYTES } from './chunks.js';
-import type { Dataset } from './dataset.js';
+import { type Dataset, datasetJson } from './dataset.js';
 import { type PlacedChunk, placedChunks, type SplitOptions, trainCharacters } from './documents.js';
 import type { EncodedChunk, EncodeSetup } from './encode-worker.js';
 import { type Mixture, mixtureWeights } from './mixture.js';
@@ -223,10 +223,4 @@ async function explained(error: unknown, preparation: Preparation, { output }: P
   return new UserError(`${said.message}. What is finished is kept in ${preparation.directory}: the same command goes on from there`, 1, {
     cause: error,
   });
-}
-
-/** JSON with one line a record batch. */
-function datasetJson(dataset: Dataset): string {
-  const json = JSON.stringify(dataset, null, 2).replace(/\{\s+("\w+": \d+,?\s+)+\}/g, (counts) => counts.replace(/\s+/g, ' '));
-  return `${json}\n`;
 }

@@ -32,11 +32,13 @@ interface Pending {
   ids: EncodedChunk['ids'][];
   lengths: Uint32Array[];
   bytes: Uint32Array[];
+  supervised: Uint8Array[];
+  weights: Float32Array[];
   documents: number;
   tokens: number;
 }
 
-const nothing = (): Pending => ({ ids: [], lengths: [], bytes: [], documents: 0, tokens: 0 });
+const nothing = (): Pending => ({ ids: [], lengths: [], bytes: [], supervised: [], weights: [], documents: 0, tokens: 0 });
 
 /** Writes the shards of one unit of work: of each part one, whose record batches have documents of one source each. */
 export class UnitWriter {
@@ -47,7 +49,7 @@ export class UnitWriter {
 
   constructor(private readonly options: UnitOptions) {}
 
-  async add({ groups, ids, lengths, bytes }: EncodedChunk): Promise<void> {
+  async add({ groups, ids, lengths, bytes, supervised, weights }: EncodedChunk): Promise<void> {
     const { sources, batchTokens } = this.options;
     this.tokens += ids.length;
     let [token, document] = [0, 0];
@@ -66,6 +68,8 @@ export class UnitWriter {
         pending.ids.push(ids.subarray(firstToken, token) as EncodedChunk['ids']);
         pending.lengths.push(lengths.subarray(firstDocument, document));
         pending.bytes.push(bytes.subarray(firstDocument, document));
+        if (supervised) pending.supervised.push(supervised.subarray(firstToken, token));
+        if (weights) pending.weights.push(weights.subarray(firstDocument, document));
         pending.documents += document - firstDocument;
         pending.tokens += token - firstToken;
         if (room <= 0 || rows <= 0) await this.flush(part, index, key);
@@ -107,12 +111,16 @@ export class UnitWriter {
       this.shards.set(part, shard);
     }
     const { documents, tokens } = pending;
-    const bytes = joined(pending.bytes, documents);
+    const bytes = joined(Uint32Array, pending.bytes, documents);
     const offsets = new Int32Array(documents + 1);
-    joined(pending.lengths, documents).forEach((length, i) => {
+    joined(Uint32Array, pending.lengths, documents).forEach((length, i) => {
       offsets[i + 1] = offsets[i] + length;
     });
-    await shard.arrow.write(tokensBatch(schema, { ids: pending.ids, offsets, bytes, source: sources[source] }));
+    const marks = {
+      ...(pending.supervised.length > 0 && { supervised: joined(Uint8Array, pending.supervised, tokens) }),
+      ...(pending.weights.length > 0 && { weights: joined(Float32Array, pending.weights, documents) }),
+    };
+    await shard.arrow.write(tokensBatch(schema, { ids: pending.ids, offsets, bytes, source: sources[source], ...marks }));
     shard.batches.push({ source, documents, tokens, bytes: bytes.reduce((sum, n) => sum + n, 0) });
   }
 }
@@ -133,8 +141,12 @@ export function addShard(part: PartSummary, shard: ShardSummary): void {
   }
 }
 
-function joined(arrays: readonly Uint32Array[], length: number): Uint32Array {
-  const all = new Uint32Array(length);
+function joined<T extends Uint32Array | Uint8Array | Float32Array>(
+  type: new (length: number) => T,
+  arrays: readonly T[],
+  length: number,
+): T {
+  const all = new type(length);
   let at = 0;
   for (const array of arrays) {
     all.set(array, at);

@@ -1,20 +1,24 @@
 import fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { checkPrecision, useDevice } from '../backends/device.js';
+import { checkPrecision, type DeviceDescription, useDevice } from '../backends/device.js';
 import { loadCheckpoint, resolveCheckpoint } from '../checkpoints/load.js';
-import { resolvedYaml } from '../configs/load.js';
-import { modelConfig, type PretrainConfig, tokensPerStep } from '../configs/schema.js';
-import { type HostBatch, openLoader } from '../datasets/loader.js';
+import { resolvedSftYaml, resolvedYaml } from '../configs/load.js';
+import { modelConfig, type PretrainConfig } from '../configs/schema.js';
+import type { SftConfig } from '../configs/sft-schema.js';
+import { type HostBatch, type Loader, openLoader } from '../datasets/loader.js';
 import { prepareTraining } from '../datasets/training.js';
-import { parameterCount } from '../model/config.js';
-import { initialParameters } from '../model/parameters.js';
+import { trainingConversations } from '../datasets/training-conversations.js';
+import { type ModelConfig, parameterCount } from '../model/config.js';
+import { initialParameters, parametersFrom } from '../model/parameters.js';
 import { setPrecision } from '../ops/precision.js';
 import type { Tokenizer } from '../tokenizer/index.js';
 import { duration } from '../training/progress.js';
-import { disposeState, trainState } from '../training/state.js';
-import { stepper } from '../training/step.js';
-import { loaderOptions, sourceTable, stepOptions, stepsOf } from './pretrain.js';
+import { disposeState, type TrainState, trainState } from '../training/state.js';
+import { type StepOptions, stepper } from '../training/step.js';
+import { loaderOptions, stepOptions, stepsOf } from './pretrain.js';
+import { loadBase, openSftLoader, sftStepOptions, sftSteps } from './sft.js';
+import { sourceTable } from './source-table.js';
 
 const MEASURED_STEPS = 3;
 
@@ -23,35 +27,89 @@ const MEASURED_STEPS = 3;
  * time and memory; then one row of the first batch with its mask. Writes nothing that stays.
  */
 export async function dryRun(config: PretrainConfig): Promise<string> {
+  return rehearse(config, async (directory, say) => {
+    const { tokenizer, tokens } = await prepareTraining(config, path.join(directory, 'tokens'), { reuse: false, say });
+    const loader = await openLoader(loaderOptions(config, tokens));
+    const base = config.init_from === undefined ? undefined : (await loadCheckpoint(await resolveCheckpoint(config.init_from))).config;
+    const model = modelConfig(config, tokenizer.vocabSize, base);
+    return {
+      yaml: resolvedYaml(config),
+      loader,
+      state: trainState(model, initialParameters(model, config.seed)),
+      options: stepOptions(config),
+      steps: stepsOf(config, loader),
+      contextLength: config.context_length,
+      data: `${number(loader.tokens)} tokens to train on`,
+      example: (batch) => example(batch, tokenizer),
+    };
+  });
+}
+
+/** The same of supervised fine-tuning; its example is the first conversation of the first batch, what is to be predicted in ⟦ ⟧. */
+export async function sftDryRun(config: SftConfig): Promise<string> {
+  return rehearse(config, async (directory, say) => {
+    const base = await loadBase(config);
+    const data = await trainingConversations(config, path.join(directory, 'tokens'), { ...base, reuse: false, say });
+    const loader = await openSftLoader(config, data, base.contextLength);
+    const { rows, dropped, truncated, supervised, ignored } = data.dataset.conversations!;
+    return {
+      yaml: resolvedSftYaml(config),
+      loader,
+      state: trainState(base.config, parametersFrom(base.config, base.weights)),
+      options: sftStepOptions(config, base.config),
+      steps: sftSteps(config, loader),
+      contextLength: base.contextLength,
+      data: `${number(rows)} conversations (${number(dropped)} too long, ${number(truncated)} cut); ${number(supervised)} tokens supervised, ${number(ignored)} ignored`,
+      example: (batch) => conversation(batch, base.tokenizer),
+    };
+  });
+}
+
+interface Rehearsal {
+  yaml: string;
+  loader: Loader;
+  state: TrainState;
+  options: StepOptions;
+  steps: number;
+  contextLength: number;
+  /** About the data, in words. */
+  data: string;
+  example(batch: HostBatch): string;
+}
+
+type Costs = Pick<PretrainConfig, 'device' | 'threads' | 'precision' | 'batch_size' | 'gradient_accumulation_steps'>;
+
+async function rehearse(config: Costs, prepare: (directory: string, say: (text: string) => void) => Promise<Rehearsal>): Promise<string> {
   const warnings: string[] = [];
   const device = await useDevice(config.device, { threads: config.threads, warn: (text) => warnings.push(text) });
   checkPrecision(config.precision);
   setPrecision(config.precision);
   const temporary = await fs.mkdtemp(path.join(os.tmpdir(), 'fourfold-'));
   try {
-    const { tokenizer, tokens } = await prepareTraining(config, path.join(temporary, 'tokens'), {
-      reuse: false,
-      say: (text) => warnings.push(text),
-    });
-    const { batch_size: B, context_length: T, seed } = config;
-    const loader = await openLoader(loaderOptions(config, tokens));
-    const base = config.init_from === undefined ? undefined : (await loadCheckpoint(await resolveCheckpoint(config.init_from))).config;
-    const model = modelConfig(config, tokenizer.vocabSize, base);
-    const state = trainState(model, initialParameters(model, seed));
-    const step = stepper(state, B, T, stepOptions(config));
+    const {
+      yaml,
+      loader,
+      state,
+      options,
+      steps,
+      contextLength: T,
+      data,
+      example,
+    } = await prepare(temporary, (text) => warnings.push(text));
+    const { batch_size: B, gradient_accumulation_steps: accumulated } = config;
+    const step = stepper(state, B, T, options);
     const first = await loader.next();
     await step.step([first], 0);
     const start = performance.now();
     for (let i = 0; i < MEASURED_STEPS; i++) await step.step([await loader.next()], 0);
     const batchSeconds = (performance.now() - start) / 1000 / MEASURED_STEPS;
-    const steps = stepsOf(config, loader);
     const facts = {
-      model: `${model.architecture}, ${number(parameterCount(model))} parameters, vocabulary ${number(model.vocab_size)}`,
-      device: `${device.device}${device.isa ? ` (${device.isa})` : ''}, ${device.threads} threads, ${config.precision}`,
-      data: `${number(loader.tokens)} tokens to train on`,
-      run: `${number(steps)} steps of ${number(tokensPerStep(config))} tokens`,
+      model: describeModel(state.config),
+      device: describeDevice(device, config),
+      data,
+      run: `${number(steps)} steps of ${number(B * T * accumulated)} tokens`,
       speed: `about ${number(Math.round((B * T) / batchSeconds))} tokens/s (${MEASURED_STEPS} batches measured)`,
-      time: `about ${duration(steps * config.gradient_accumulation_steps * batchSeconds * 1000)}, evaluation and samples not counted`,
+      time: `about ${duration(steps * accumulated * batchSeconds * 1000)}, evaluation and samples not counted`,
       memory: `about ${number(Math.round(process.resourceUsage().maxRSS / 1024))} MB`,
     };
     step.dispose();
@@ -59,10 +117,18 @@ export async function dryRun(config: PretrainConfig): Promise<string> {
     await loader.close();
     const sources = loader.sources.length > 1 ? ['', sourceTable(config, loader, steps)] : [];
     const table = Object.entries(facts).map(([name, value]) => `${`${name}:`.padEnd(8)} ${value}`);
-    return [...warnings, resolvedYaml(config), ...table, ...sources, '', example(first, tokenizer)].join('\n');
+    return [...warnings, yaml, ...table, ...sources, '', example(first)].join('\n');
   } finally {
     await fs.rm(temporary, { recursive: true, force: true });
   }
+}
+
+function describeModel(model: ModelConfig): string {
+  return `${model.architecture}, ${number(parameterCount(model))} parameters, vocabulary ${number(model.vocab_size)}`;
+}
+
+function describeDevice({ device, isa, threads }: DeviceDescription, { precision }: Costs): string {
+  return `${device}${isa ? ` (${isa})` : ''}, ${threads} threads, ${precision}`;
 }
 
 function number(n: number): string {
@@ -85,4 +151,19 @@ function example({ ids, targets, contextLength }: HostBatch, tokenizer: Tokenize
     ...shown,
     ...(row.length > shown.length ? [`  … and ${row.length - shown.length} more`] : []),
   ].join('\n');
+}
+
+/** The first conversation of the first row, with ⟦ ⟧ around what is to be predicted. */
+function conversation({ ids, segments, targets, contextLength }: HostBatch, tokenizer: Tokenizer): string {
+  const end = segments.subarray(0, contextLength).findIndex((segment) => segment !== segments[0]);
+  const length = end < 0 ? contextLength : end;
+  const runs: { supervised: boolean; ids: number[] }[] = [];
+  for (let i = 0; i < length; i++) {
+    const supervised = i > 0 && targets[i - 1] >= 0; // the target of a token is the next one
+    if (runs.at(-1)?.supervised !== supervised) runs.push({ supervised, ids: [] });
+    runs.at(-1)!.ids.push(ids[i]);
+  }
+  const text = runs.map(({ supervised, ids }) => (supervised ? `⟦${tokenizer.decode(ids)}⟧` : tokenizer.decode(ids))).join('');
+  const count = runs.filter(({ supervised }) => supervised).reduce((sum, { ids }) => sum + ids.length, 0);
+  return `first conversation, ${count} of ${length} tokens to be predicted, in ⟦ ⟧:\n${text}`;
 }
