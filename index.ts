@@ -6,7 +6,15 @@ export type { PretrainConfig, PretrainInput } from './configs/schema.js';
 export type { SftConfig, SftInput } from './configs/sft-schema.js';
 export { type CleanOptions, type CleanReport, cleanCorpus } from './datasets/clean/index.js';
 export type { Dataset } from './datasets/dataset.js';
-export { type ImportOptions, type ImportSummary, importCorpus, type ReadOptions, readDocuments } from './datasets/import.js';
+export {
+  type ChatSummary,
+  type ImportOptions,
+  type ImportSummary,
+  importCorpus,
+  importData,
+  type ReadOptions,
+  readDocuments,
+} from './datasets/import.js';
 export { type PrepareOptions, prepare } from './datasets/prepare.js';
 export { flopsPerToken, type ModelConfig, parameterCount } from './model/config.js';
 export { languageModelLoss, languageModelLosses, logits } from './model/heads.js';

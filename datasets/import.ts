@@ -4,11 +4,16 @@ import os from 'node:os';
 import path from 'node:path';
 import { UserError, writeError } from '../util/errors.js';
 import { atomicFile, exists, sha256File } from '../util/files.js';
-import { ArrowFile, corpusBatchOf, corpusSchema } from './arrow.js';
+import type { Metadata } from './arrow.js';
+import { ChatTable, LateWeight } from './import/chat-table.js';
+import { Chats } from './import/chats.js';
+import { CorpusTable } from './import/corpus-table.js';
 import { Found, type Rejected } from './import/found.js';
 import { Quarantine } from './import/quarantine.js';
 import { type DetectedInput, openInputs, type ReadOptions, readInputs } from './import/read.js';
+import { requireCorpus, type TableWriter, tableOfInputs, tally } from './import/tables.js';
 
+export type { ImportTable } from './import/chat-formats.js';
 export { parseColumns } from './import/columns.js';
 export { FORMATS, type Format } from './import/formats.js';
 export type { Rejected } from './import/found.js';
@@ -16,19 +21,19 @@ export type { ReadOptions } from './import/read.js';
 export type { DocumentRule } from './import/text.js';
 
 export interface ImportOptions extends ReadOptions {
-  /** The corpus to write: an Arrow file. What cannot be used goes to a .quarantine.jsonl beside it. */
+  /** The table to write: an Arrow file. What cannot be used goes to a .quarantine.jsonl beside it. */
   output: string;
   /** Replace the output where it exists. */
   overwrite?: boolean;
 }
 
-export interface ImportSummary {
-  documents: number;
+/** What an import read and left. */
+export interface ImportCounts {
   /** UTF-8 of all texts. */
   bytes: number;
   /** Number of files by what they were read as. */
   formats: Record<string, number>;
-  /** Number of documents by source. */
+  /** Number of rows by source. */
   sources: Record<string, number>;
   /** What was left out on purpose, by why. */
   skipped: Record<string, number>;
@@ -39,44 +44,46 @@ export interface ImportSummary {
   quarantine?: string;
 }
 
-const BATCH_BYTES = 1 << 22;
-const BATCH_ROWS = 8192;
+export interface ImportSummary extends ImportCounts {
+  documents: number;
+}
+
+export interface ChatSummary extends ImportCounts {
+  table: 'conversations' | 'prompts';
+  rows: number;
+  /** Questions, in all rows. */
+  turns: number;
+}
 
 /**
  * Text of any kind → a corpus. Streams: the memory needed does not grow with the files.
- * @throws UserError when there is nothing to read, no document in it, the output exists, or it cannot be written.
+ * @throws UserError when there is nothing to read, no document in it, conversations without a word which column is the text, the output
+ * exists, or it cannot be written.
  */
 export async function importCorpus(options: ImportOptions): Promise<ImportSummary> {
-  const { output } = options;
-  const aside = `${output}.quarantine.jsonl`;
-  if (options.overwrite !== true && (await exists(output))) {
-    throw new UserError(`import: the output must be new; ${output} exists already. Choose another, or say --overwrite`);
-  }
+  await checkOutput(options);
   const found = new Found();
   const inputs = await openInputs(options, found);
+  requireCorpus(inputs);
+  return writeCorpus(options, inputs, found);
+}
+
+/**
+ * Text → a corpus; conversations and prompts → their tables. What a file is, its columns say, `format` or `columns`.
+ * @throws UserError as `importCorpus`, and when files become different tables.
+ */
+export async function importData(options: ImportOptions): Promise<(ImportSummary & { table: 'corpus' }) | ChatSummary> {
+  await checkOutput(options);
+  const found = new Found();
+  const inputs = await openInputs(options, found);
+  const table = tableOfInputs(inputs);
+  if (table === 'corpus') return { table, ...(await writeCorpus(options, inputs, found)) };
   try {
-    return await atomicFile(output, async (temporary) => {
-      const quarantine = new Quarantine(temporary.replace(/(\.tmp-\d+)$/, '.quarantine.jsonl$1'));
-      const scratch = temporary.replace(/(\.tmp-\d+)$/, '.posts$1');
-      try {
-        const makeScratch = async () => {
-          await fs.mkdir(scratch, { recursive: true });
-          return scratch;
-        };
-        const summary = await write(inputs, options, found, temporary, quarantine, makeScratch);
-        await quarantine.close();
-        if (quarantine.count > 0) await fs.rename(quarantine.path, aside);
-        else await fs.rm(aside, { force: true }); // of an earlier import
-        if (summary.documents === 0) throw nothingFound(options, summary, aside, quarantine.first);
-        return quarantine.count > 0 ? { ...summary, quarantine: aside } : summary;
-      } finally {
-        await quarantine.close();
-        await fs.rm(quarantine.path, { force: true });
-        await fs.rm(scratch, { recursive: true, force: true });
-      }
-    });
+    return await writeChats(options, inputs, found, { kind: table, weighted: false });
   } catch (error) {
-    throw writeError(output, error);
+    if (!(error instanceof LateWeight)) throw error;
+    const again = new Found();
+    return await writeChats(options, await openInputs(options, again), again, { kind: table, weighted: true });
   }
 }
 
@@ -90,6 +97,7 @@ export async function* readDocuments(
 ): AsyncGenerator<{ text: string; source: string }> {
   const found = new Found();
   const inputs = await openInputs(options, found);
+  requireCorpus(inputs);
   let scratch: string | undefined;
   const makeScratch = async () => {
     scratch ??= await fs.mkdtemp(path.join(os.tmpdir(), 'fourfold-'));
@@ -107,63 +115,113 @@ export async function* readDocuments(
   }
 }
 
-async function write(
+async function writeCorpus(options: ImportOptions, inputs: readonly DetectedInput[], found: Found): Promise<ImportSummary> {
+  const open = (path: string, metadata: Metadata) => new CorpusTable(path, metadata, found);
+  const { rows, counts } = await writeTable(options, inputs, { found, what: 'document', open });
+  return { documents: rows, ...counts };
+}
+
+async function writeChats(
+  options: ImportOptions,
+  inputs: readonly DetectedInput[],
+  found: Found,
+  { kind, weighted }: { kind: ChatSummary['table']; weighted: boolean },
+): Promise<ChatSummary> {
+  const chats = new Chats(found, kind === 'prompts' ? 'user' : 'assistant');
+  const open = (path: string, metadata: Metadata) => new ChatTable(path, metadata, chats, { kind, weighted });
+  const { rows, table, counts } = await writeTable(options, inputs, { found, chats, what: kind.slice(0, -1), open });
+  return { table: kind, rows, turns: table.turns, ...counts };
+}
+
+interface Target<T extends TableWriter> {
+  found: Found;
+  chats?: Chats;
+  /** What a row is, for messages. */
+  what: string;
+  open(path: string, metadata: Metadata): T;
+}
+
+interface Written<T> {
+  table: T;
+  rows: number;
+  counts: ImportCounts;
+}
+
+/** Reads the files into a table, which takes its place when it is complete, with what could not be used beside it. */
+async function writeTable<T extends TableWriter>(
+  options: ImportOptions,
+  inputs: readonly DetectedInput[],
+  target: Target<T>,
+): Promise<Written<T>> {
+  const { output } = options;
+  const aside = `${output}.quarantine.jsonl`;
+  try {
+    return await atomicFile(output, async (temporary) => {
+      const quarantine = new Quarantine(temporary.replace(/(\.tmp-\d+)$/, '.quarantine.jsonl$1'));
+      const scratch = temporary.replace(/(\.tmp-\d+)$/, '.posts$1');
+      try {
+        const makeScratch = async () => {
+          await fs.mkdir(scratch, { recursive: true });
+          return scratch;
+        };
+        const { table, rows, counts } = await fill(inputs, options, target, temporary, quarantine, makeScratch);
+        await quarantine.close();
+        if (quarantine.count > 0) await fs.rename(quarantine.path, aside);
+        else await fs.rm(aside, { force: true }); // of an earlier import
+        if (rows === 0) throw nothingFound(options, target.what, counts, aside, quarantine.first);
+        return { table, rows, counts: quarantine.count > 0 ? { ...counts, quarantine: aside } : counts };
+      } finally {
+        await quarantine.close();
+        await fs.rm(quarantine.path, { force: true });
+        await fs.rm(scratch, { recursive: true, force: true });
+      }
+    });
+  } catch (error) {
+    throw writeError(output, error);
+  }
+}
+
+async function fill<T extends TableWriter>(
   inputs: readonly DetectedInput[],
   options: ImportOptions,
-  found: Found,
+  { found, chats, open }: Target<T>,
   temporary: string,
   quarantine: Quarantine,
   scratch: () => Promise<string>,
-): Promise<Omit<ImportSummary, 'quarantine'>> {
+): Promise<Written<T>> {
   const formats = tally(inputs.map(({ format }) => format));
-  const schema = corpusSchema(
-    new Map([
-      ['importer', Object.keys(formats).join(',')],
-      ['source_sha256', await sha256Files(inputs)],
-    ]),
-  );
-  const summary = { documents: 0, bytes: 0, formats, sources: {} as Record<string, number> };
-  const corpus = new ArrowFile(temporary, schema);
-  const flush = async () => {
-    if (found.length === 0) return;
-    const { bytes, offsets, sources } = found.take();
-    summary.documents += sources.length;
-    summary.bytes += bytes.length;
-    tally(sources, summary.sources);
-    for (let from = 0; from < sources.length; from += BATCH_ROWS) {
-      const to = Math.min(from + BATCH_ROWS, sources.length);
-      const own = offsets.slice(from, to + 1).map((offset) => offset - offsets[from]);
-      await corpus.write(corpusBatchOf(schema, bytes.subarray(offsets[from], offsets[to]), own, sources.slice(from, to)));
-    }
-  };
+  const metadata = [
+    ['importer', Object.keys(formats).join(',')],
+    ['source_sha256', await sha256Files(inputs)],
+  ] as const;
+  const table = open(temporary, new Map(metadata));
   try {
-    for await (const _ of readInputs(inputs, options, found, scratch)) {
+    for await (const _ of readInputs(inputs, options, found, scratch, chats)) {
       if (found.rejected.length > 0) await quarantine.write(found.takeRejected());
-      if (found.size >= BATCH_BYTES || found.length >= BATCH_ROWS) await flush();
+      await table.flush();
     }
     await quarantine.write(found.takeRejected());
-    await flush();
-    await corpus.close();
+    await table.flush(true);
+    await table.close();
   } finally {
-    await corpus.abandon();
+    await table.abandon();
   }
-  return { ...summary, skipped: Object.fromEntries(found.skipped), quarantined: quarantine.count, reasons: quarantine.reasons };
+  const { rows, bytes, sources } = table;
+  const skipped = Object.fromEntries(found.skipped);
+  return { table, rows, counts: { bytes, formats, sources, skipped, quarantined: quarantine.count, reasons: quarantine.reasons } };
 }
 
-/** Adds up how often each name is there; names come in runs. */
-function tally(names: readonly string[], counts: Record<string, number> = {}): Record<string, number> {
-  for (let from = 0, to = 1; from < names.length; from = to++) {
-    while (names[to] === names[from]) to++;
-    counts[names[from]] = (counts[names[from]] ?? 0) + to - from;
-  }
-  return counts;
+async function checkOutput({ output, overwrite }: ImportOptions): Promise<void> {
+  if (overwrite === true || !(await exists(output))) return;
+  throw new UserError(`import: the output must be new; ${output} exists already. Choose another, or say --overwrite`);
 }
 
-function nothingFound({ paths }: ImportOptions, summary: Omit<ImportSummary, 'quarantine'>, aside: string, first?: Rejected): UserError {
-  const counts = [...Object.entries(summary.reasons), ...Object.entries(summary.skipped)].map(([reason, count]) => `${reason}: ${count}`);
-  const received = counts.length > 0 ? counts.join(', ') : 'nothing but blanks';
+function nothingFound({ paths }: ImportOptions, what: string, counts: ImportCounts, aside: string, first?: Rejected): UserError {
+  const reasons = [...Object.entries(counts.reasons), ...Object.entries(counts.skipped)].map(([reason, count]) => `${reason}: ${count}`);
+  const received = reasons.length > 0 ? reasons.join(', ') : 'nothing but blanks';
   const example = first === undefined ? '' : `. The first is in ${placeOf(first)}: ${first.detail}. ${aside} has all`;
-  return new UserError(`import: there must be at least one document in ${paths.join(', ')}; received none (${received})${example}`);
+  const wayOut = first?.reason === 'no such column' ? '. Say which column holds what with --columns (data.columns in a configuration)' : '';
+  return new UserError(`import: there must be at least one ${what} in ${paths.join(', ')}; received none (${received})${example}${wayOut}`);
 }
 
 function placeOf({ file, line, row, offset }: Rejected): string {

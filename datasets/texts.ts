@@ -6,6 +6,7 @@ import { readChunks, type TextChunk } from './chunks.js';
 import { type OpenText, openText } from './import/bytes.js';
 import { Found, MAX_DOCUMENT_BYTES, type Rejected } from './import/found.js';
 import { type DetectedInput, openInputs, readInputs } from './import/read.js';
+import { requireCorpus } from './import/tables.js';
 
 const CHUNK_BYTES = 1 << 20;
 const PIECE_BYTES = 1 << 23;
@@ -43,7 +44,9 @@ async function* findTexts(paths: readonly string[], found: Found): AsyncGenerato
     return scratch;
   };
   try {
-    for (const input of await openInputs({ paths }, found)) {
+    const inputs = await openInputs({ paths }, found);
+    requireCorpus(inputs);
+    for (const input of inputs) {
       if (!(await isLargeText(input))) yield* readInputs([input], { paths }, found, makeScratch);
       else {
         [found.file, found.source] = [input.path, input.source];

@@ -1,9 +1,10 @@
 import fs from 'node:fs/promises';
-import { DataType, type RecordBatch, type Vector } from 'apache-arrow';
+import { DataType, type RecordBatch, StructRow, Vector } from 'apache-arrow';
 import { UserError } from '../../util/errors.js';
 import { ArrowFault } from '../arrow-flatbuffer.js';
 import { readFileOrStream } from '../arrow-read.js';
 import { Unreadable } from './bytes.js';
+import { checkNeeded, type Row, type TakeRow } from './columns.js';
 import type { Found } from './found.js';
 
 export interface ArrowRequest {
@@ -17,13 +18,62 @@ export interface ArrowRequest {
  * Documents of an Arrow file or stream, one record batch in memory at a time.
  * @throws UserError when the column is not there or not text.
  */
-export async function* readArrow(path: string, found: Found, { column, ownSources }: ArrowRequest): AsyncGenerator<void> {
+export function readArrow(path: string, found: Found, { column, ownSources }: ArrowRequest): AsyncGenerator<void> {
+  return eachRow(path, found, ownSources, (batch) => adder(textColumn(path, batch, column), found));
+}
+
+/**
+ * Rows of an Arrow file or stream, as `readArrow`.
+ * @param needed of each list of columns one must be there.
+ * @param wanted columns to read.
+ * @throws UserError when a column is not there.
+ */
+export function readArrowRows(
+  path: string,
+  found: Found,
+  { needed, wanted, ownSources }: { needed: readonly (readonly string[])[]; wanted: readonly string[]; ownSources: boolean },
+  take: TakeRow,
+): AsyncGenerator<void> {
+  return eachRow(path, found, ownSources, (batch) => {
+    const names = batch.schema.names.map(String);
+    checkNeeded(path, needed, names, (column) => columnOf(batch, column) !== null);
+    const columns = wanted.flatMap((name) => {
+      const vector = columnOf(batch, name);
+      return vector === null ? [] : [{ name, vector }];
+    });
+    return (i, place) => {
+      const row: Row = {};
+      for (const { name, vector } of columns) row[name] = plain(vector.get(i));
+      take(row, place, row);
+    };
+  });
+}
+
+/** Names of an Arrow file's columns; none where it has no rows or cannot be read. */
+export async function arrowColumns(path: string): Promise<string[]> {
+  const file = await fs.open(path);
+  try {
+    for await (const batch of readFileOrStream(file)) return batch.schema.names.map(String);
+  } catch (cause) {
+    if (!(cause instanceof ArrowFault)) throw cause; // reading the file will say it in its place
+  } finally {
+    await file.close();
+  }
+  return [];
+}
+
+async function* eachRow(
+  path: string,
+  found: Found,
+  ownSources: boolean,
+  open: (batch: RecordBatch) => (i: number, place: { row: number }) => void,
+): AsyncGenerator<void> {
   const file = await fs.open(path);
   try {
     const { source } = found;
     let first = 0;
     for await (const batch of readFileOrStream(file)) {
-      const add = adder(textColumn(path, batch, column), found);
+      const add = open(batch);
       const sources = ownSources && batch.schema.metadata.has('importer') ? batch.getChild('source') : null;
       for (let i = 0; i < batch.numRows; i++) {
         found.source = sources?.get(i) ?? source;
@@ -39,6 +89,13 @@ export async function* readArrow(path: string, found: Found, { column, ownSource
   } finally {
     await file.close();
   }
+}
+
+/** Lists and structs of Arrow as those of JSON. */
+function plain(value: unknown): unknown {
+  if (value instanceof Vector) return Array.from(value, plain);
+  if (value instanceof StructRow) return Object.fromEntries(Object.entries(value.toJSON()).map(([key, inner]) => [key, plain(inner)]));
+  return value;
 }
 
 function adder(vector: Vector, found: Found): (i: number, place: { row: number }) => void {
@@ -58,18 +115,25 @@ function adder(vector: Vector, found: Found): (i: number, place: { row: number }
   };
 }
 
-function textColumn(path: string, batch: RecordBatch, column: string): Vector {
+/** A column by its very name, or else along the dots. */
+function columnOf(batch: RecordBatch, column: string): Vector | null {
   const direct = batch.getChild(column);
-  const vector = direct ?? column.split('.').reduce<RecordBatch | Vector | null>((parent, name) => parent?.getChild(name) ?? null, batch);
+  return (
+    direct ?? (column.split('.').reduce<RecordBatch | Vector | null>((parent, name) => parent?.getChild(name) ?? null, batch) as Vector)
+  );
+}
+
+function textColumn(path: string, batch: RecordBatch, column: string): Vector {
+  const vector = columnOf(batch, column);
   if (vector === null) {
     const names = batch.schema.names.join(', ');
     throw new UserError(
       `import: ${path} must have the column ${column}; it has ${names}. Say which holds the text with --columns text=NAME`,
     );
   }
-  const { type } = vector as Vector;
+  const { type } = vector;
   const value = DataType.isDictionary(type) ? type.dictionary : type;
-  if (DataType.isUtf8(value) || DataType.isLargeUtf8(value) || DataType.isUtf8View(value)) return vector as Vector;
+  if (DataType.isUtf8(value) || DataType.isLargeUtf8(value) || DataType.isUtf8View(value)) return vector;
   throw new UserError(
     `import: the column ${column} of ${path} must be text; it is ${type}. Say which holds the text with --columns text=NAME`,
   );

@@ -7,12 +7,20 @@ export interface Columns {
   question?: string;
   answers?: string;
   accepted?: string;
+  prompt?: string;
+  response?: string;
+  system?: string;
+  history?: string;
+  weight?: string;
+  messages?: string;
+  reference?: string;
 }
 
-const KNOWN = ['text', 'question', 'answers', 'accepted'] as const;
+const OF_CHATS = ['prompt', 'response', 'system', 'history', 'weight', 'messages', 'reference'] as const;
+const KNOWN = ['text', 'question', 'answers', 'accepted', ...OF_CHATS] as const;
 
 /**
- * Reads `text=body` or `question=q,answers=a,accepted=best`.
+ * Reads `text=body`, `question=q,answers=a,accepted=best` or `prompt=q,response=a`.
  * @throws UserError when it is not of that form.
  */
 export function parseColumns(mapping: string): Columns {
@@ -50,6 +58,24 @@ export function kindOf(value: unknown): string {
 export function namesOf(row: Row): string {
   const names = Object.keys(row).join(', ') || 'nothing';
   return names.length > 200 ? `${names.slice(0, 197)}...` : names;
+}
+
+/**
+ * Requires columns of a file whose columns are known before its rows.
+ * @param needed of each list one must be there.
+ */
+export function checkNeeded(
+  path: string,
+  needed: readonly (readonly string[])[],
+  names: readonly string[],
+  has: (column: string) => boolean,
+): void {
+  for (const columns of needed) {
+    if (columns.some(has)) continue;
+    throw new UserError(
+      `import: ${path} must have the column ${columns.join(' or ')}; it has ${names.join(', ')}. Say which holds what with --columns, as in prompt=NAME,response=NAME or text=NAME`,
+    );
+  }
 }
 
 /** Makes documents of rows, or puts them aside. */

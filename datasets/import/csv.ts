@@ -22,8 +22,7 @@ export async function* readCsv(text: OpenText, found: Found, take: TakeRow): Asy
     else found.reject(place, 'wrong number of columns', `it has ${fields.length}; the header has ${header.length}`, bytes);
   };
   const onFirst = (first: Buffer) => {
-    const line = first.toString('latin1').split('\n', 1)[0];
-    delimiter = DELIMITERS.reduce((most, other) => (line.split(other).length > line.split(most).length ? other : most));
+    delimiter = delimiterOf(first);
     return delimiter.charCodeAt(0);
   };
   yield* eachRecord(text, onFirst, {
@@ -33,6 +32,20 @@ export async function* readCsv(text: OpenText, found: Found, take: TakeRow): Asy
     },
     tooLarge: (place, size, excerpt) => found.tooLarge(place, size, excerpt, '. A quote that is never closed makes one, too'),
   });
+}
+
+/** Names of the columns, from the first bytes of a file. */
+export function csvColumns(head: Buffer): string[] {
+  const [line] = head
+    .toString('utf8')
+    .replace(/^\ufeff/, '')
+    .split(/\r?\n/, 1);
+  return splitRecord(line, delimiterOf(head)).map((name) => name.trim());
+}
+
+function delimiterOf(first: Buffer): string {
+  const line = first.toString('latin1').split('\n', 1)[0];
+  return DELIMITERS.reduce((most, other) => (line.split(other).length > line.split(most).length ? other : most));
 }
 
 /** Visits records: lines, but that a line break within quotes does not end one. */

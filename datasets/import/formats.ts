@@ -1,16 +1,33 @@
 import path from 'node:path';
+import { arrowColumns } from './arrow-rows.js';
 import { isGutenberg } from './book.js';
 import { type Packing, packingOf, readHead, Unreadable } from './bytes.js';
-import { type Columns, isRow } from './columns.js';
+import { CHAT_FORMATS, chatFormatOf, isChatFormat, ownChatFormat } from './chat-formats.js';
+import type { Columns } from './columns.js';
+import { csvColumns } from './csv.js';
+import { jsonColumns } from './json.js';
 import { languageOf } from './languages.js';
 import { parquetColumns } from './parquet.js';
 import { ANSWER_COLUMNS } from './qa.js';
 
 /** What a file is read as. */
-export const FORMATS = ['text', 'markdown', 'book', 'html', 'code', 'jsonl', 'json', 'csv', 'parquet', 'arrow', 'qa'] as const;
+export const FORMATS = [
+  'text',
+  'markdown',
+  'book',
+  'html',
+  'code',
+  'jsonl',
+  'json',
+  'csv',
+  'parquet',
+  'arrow',
+  'qa',
+  ...CHAT_FORMATS,
+] as const;
 export type Format = (typeof FORMATS)[number];
 
-/** How the rows of questions and answers are kept, and whether a book is plain text. Otherwise as the format says. */
+/** How the rows of questions, answers and conversations are kept, and whether a book is plain text. Otherwise as the format says. */
 export type Container = Format | 'epub' | 'posts';
 
 export interface Detected {
@@ -37,6 +54,9 @@ const ENDINGS: Record<string, Format> = {
   '.arrow': 'arrow',
   '.feather': 'arrow',
 };
+
+/** What rows are kept in. */
+export const CONTAINERS: readonly Container[] = ['jsonl', 'json', 'csv', 'parquet', 'arrow'];
 
 /** Formats whose files a folder gives when it is read as another. */
 const ALSO: Partial<Record<Format, readonly Format[]>> = {
@@ -65,7 +85,8 @@ export function belongs(file: string, format: Format | undefined): boolean {
   const found = byEnding(file);
   if (format === undefined) return found !== undefined || isPosts(file) || languageOf(file) !== undefined;
   if (format === 'qa' && isPosts(file)) return true;
-  return found !== undefined && (found === format || (ALSO[format]?.includes(found) ?? false));
+  const also = isChatFormat(format) ? CONTAINERS : ALSO[format];
+  return found !== undefined && (found === format || (also?.includes(found) ?? false));
 }
 
 const isPosts = (file: string) => /^posts\.xml$/i.test(path.basename(unpackedName(file)));
@@ -87,6 +108,9 @@ export async function detect(file: string, forced: Format | undefined, columns: 
   const head = await readHead(file, packing, HEAD_BYTES);
   const container = containerOf(file, head, forced);
   if (container === undefined) throw new Unreadable('not readable', 'nothing says what it is; name its format with --format');
+  if (forced !== undefined && isChatFormat(forced) && !CONTAINERS.includes(container)) {
+    throw new Unreadable('not readable', `rows of ${forced} are in ${CONTAINERS.join(', ')}; it is ${container}`);
+  }
   if (packing !== undefined && (container === 'parquet' || container === 'arrow' || container === 'epub')) {
     throw new Unreadable(
       'not readable',
@@ -107,8 +131,8 @@ function containerOf(file: string, head: Buffer, forced: Format | undefined): Co
   if (forced === 'parquet' || forced === 'arrow') return forced;
   const ending = byEnding(file);
   const isJson = ending === 'json' || ending === 'jsonl' || forced === 'json' || forced === 'jsonl';
-  if (isJson || (ending === undefined && /^(\xef\xbb\xbf)?\s*[[{]/.test(start)))
-    return /^(\xef\xbb\xbf)?\s*\[/.test(start) ? 'json' : 'jsonl';
+  const mayBe = ending === undefined || (ending === 'text' && forced !== undefined && isChatFormat(forced));
+  if (isJson || (mayBe && /^(\xef\xbb\xbf)?\s*[[{]/.test(start))) return isWideJson(start) ? 'json' : 'jsonl';
   if (/<posts|<row\s/.test(start) && (forced === 'qa' || isPosts(file))) return 'posts';
   if (ending === 'book') return 'epub'; // damaged: reading it says how
   if (ending !== undefined) return ending;
@@ -117,27 +141,28 @@ function containerOf(file: string, head: Buffer, forced: Format | undefined): Co
   return head.includes(0) && !/^(\xff\xfe|\xfe\xff)/.test(start) ? undefined : 'text';
 }
 
+/** Whether JSON is an array, or an object over several lines: then a line is no row. */
+const isWideJson = (start: string) => /^(\xef\xbb\xbf)?\s*(\[|\{\s*[\r\n])/.test(start);
+
 async function formatOf(file: string, container: Container, head: Buffer, columns: Columns): Promise<Format> {
   if (container === 'epub') return 'book';
   if (container === 'posts') return 'qa';
   if (container === 'text') return isGutenberg(head.toString('utf8')) ? 'book' : 'text';
-  if (container === 'json' || container === 'jsonl' || container === 'csv' || container === 'parquet') {
-    if (columns.question !== undefined) return 'qa';
-    if (columns.text !== undefined || container === 'csv') return container;
-    const names = container === 'parquet' ? await parquetColumns(file) : firstRowColumns(head);
-    if (!names.includes('text') && names.includes('question') && ANSWER_COLUMNS.some((name) => names.includes(name))) return 'qa';
-  }
-  return container;
+  if (!CONTAINERS.includes(container)) return container;
+  const isQa = container !== 'csv' && container !== 'arrow';
+  if (columns.question !== undefined && isQa) return 'qa';
+  if (columns.text !== undefined) return container;
+  const own = ownChatFormat(columns);
+  if (own !== undefined) return own;
+  const names = await columnsOf(file, container, head);
+  if (names.includes('text')) return container;
+  if (isQa && names.includes('question') && ANSWER_COLUMNS.some((name) => names.includes(name))) return 'qa';
+  return chatFormatOf(names) ?? container;
 }
 
-/** Columns of the first row of JSON, if it ends within the first bytes of the file. */
-function firstRowColumns(head: Buffer): string[] {
-  const json = head.toString('utf8').replace(/^\ufeff?\s*\[?\s*/, '');
-  for (let end = json.indexOf('}'), tries = 0; end >= 0 && tries < 100; end = json.indexOf('}', end + 1), tries++) {
-    try {
-      const row: unknown = JSON.parse(json.slice(0, end + 1));
-      return isRow(row) ? Object.keys(row) : [];
-    } catch {} // a brace within it
-  }
-  return [];
+/** Columns of the first row. */
+async function columnsOf(file: string, container: Container, head: Buffer): Promise<string[]> {
+  if (container === 'parquet') return parquetColumns(file);
+  if (container === 'arrow') return arrowColumns(file);
+  return container === 'csv' ? csvColumns(head) : jsonColumns(head);
 }

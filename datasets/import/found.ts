@@ -17,12 +17,15 @@ export type Reason =
   | 'empty'
   | 'encrypted'
   | 'no such column'
+  | 'not a conversation'
   | 'not JSON'
   | 'not readable'
   | 'not text'
   | 'not the right encoding'
   | 'too large'
-  | 'wrong number of columns';
+  | 'wrong number of columns'
+  | 'wrong roles'
+  | 'wrong weight';
 
 export interface Rejected extends Place {
   file: string;
@@ -191,7 +194,7 @@ function textOf(excerpt: Excerpt): string {
 }
 
 /** ES2024; every Node that runs this has it. */
-const isWellFormed = (text: string) => (text as unknown as { isWellFormed(): boolean }).isWellFormed();
+export const isWellFormed = (text: string) => (text as unknown as { isWellFormed(): boolean }).isWellFormed();
 const REPLACEMENT = Buffer.from('\ufffd');
 
 /** Whether UTF-8 holds nothing but white space. */

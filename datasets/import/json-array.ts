@@ -11,18 +11,30 @@ export interface ArrayVisitor extends RowVisitor {
   cut(place: Place, bytes: Buffer): void;
 }
 
-/** Visits the elements of a JSON array, which may span lines: found by their brackets, never the whole in memory. Yields after each chunk. */
+/**
+ * Visits the elements of a JSON array, which may span lines: found by their brackets, never the whole in memory. An object that stands in no array is
+ * an element, too. Yields after each chunk.
+ */
 export async function* eachElement({ chunks, offset }: OpenText, visit: ArrayVisitor): AsyncGenerator<void> {
   const pending = new Pieces();
   const place: Place = { row: 0, line: 1, offset };
   let line = 1;
   let chunkOffset = offset;
   let within = false; // an element
+  let outside = 1; // depth of what is no element: in an array 1, else 0
   let depth = 0;
   let quoted = false;
   let escaped = false;
   for await (const chunk of chunks) {
     let start = 0;
+    const finish = (end: number) => {
+      if (within && pending.size === 0) visit.row(chunk, start, end, place, false);
+      else if (within) {
+        pending.push(chunk.subarray(start, end));
+        pending.give(visit, place);
+      }
+      within = false;
+    };
     for (let i = 0; i < chunk.length; i++) {
       const byte = chunk[i];
       if (byte === LINE_FEED) line++;
@@ -30,17 +42,14 @@ export async function* eachElement({ chunks, offset }: OpenText, visit: ArrayVis
       else if (quoted) {
         if (byte === BACKSLASH) escaped = true;
         else if (byte === QUOTE) quoted = false;
-      } else if (depth === 1 && (byte === COMMA || byte === CLOSE_BRACKET)) {
-        if (within && pending.size === 0) visit.row(chunk, start, i, place, false);
-        else if (within) {
-          pending.push(chunk.subarray(start, i));
-          pending.give(visit, place);
-        }
-        within = false;
+      } else if (depth === 1 && outside === 1 && (byte === COMMA || byte === CLOSE_BRACKET)) {
+        finish(i);
         if (byte === CLOSE_BRACKET) depth--;
-      } else if (depth === 0) {
-        if (byte === OPEN_BRACKET) depth++;
-      } else {
+      } else if (depth === 0 && byte === OPEN_BRACKET) {
+        outside = 1;
+        depth++;
+      } else if (depth > 0 || byte === OPEN_BRACE) {
+        if (depth === 0) outside = 0;
         if (!within && !isBlank(byte)) {
           within = true;
           start = i;
@@ -51,6 +60,7 @@ export async function* eachElement({ chunks, offset }: OpenText, visit: ArrayVis
         if (byte === QUOTE) quoted = true;
         else if (byte === OPEN_BRACKET || byte === OPEN_BRACE) depth++;
         else if (byte === CLOSE_BRACKET || byte === CLOSE_BRACE) depth--;
+        if (depth === 0) finish(i + 1);
       }
     }
     if (within) pending.push(chunk.subarray(start));

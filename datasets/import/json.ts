@@ -10,7 +10,7 @@ export function readJsonLines(text: OpenText, found: Found, take: TakeRow): Asyn
   return eachLine(text, visitor(found, take, 'the line'));
 }
 
-/** Rows that are the elements of one JSON array. */
+/** Rows that are the elements of one JSON array, or objects one after another. */
 export function readJsonArray(text: OpenText, found: Found, take: TakeRow): AsyncGenerator<void> {
   return eachElement(text, {
     ...visitor(found, take, 'the element'),
@@ -19,6 +19,29 @@ export function readJsonArray(text: OpenText, found: Found, take: TakeRow): Asyn
       else found.reject(place, 'cut off', 'the file ends within this row', bytes);
     },
   });
+}
+
+/** Columns of the first row, as far as the first bytes of a file reach. */
+export function jsonColumns(head: Buffer): string[] {
+  const json = head.toString('utf8').replace(/^\ufeff?\s*\[?\s*/, '');
+  const names: string[] = [];
+  let depth = 0;
+  for (const [token] of json.matchAll(/"(?:[^"\\]|\\(?:.|$))*(?:"(?:\s*:)?|$)|[[\]{}]/gs)) {
+    if (token === '{' || token === '[') depth++;
+    else if (token === '}' || token === ']') depth--;
+    else if (depth === 1 && token.endsWith(':')) names.push(keyOf(token));
+    if (depth === 0) break;
+  }
+  return names;
+}
+
+function keyOf(token: string): string {
+  const key = token.slice(0, -1).trimEnd();
+  try {
+    return JSON.parse(key);
+  } catch {
+    return key; // reading the row says what is wrong
+  }
 }
 
 function visitor(found: Found, take: TakeRow, what: string): RowVisitor {

@@ -5,7 +5,7 @@ import { compressors } from 'hyparquet-compressors';
 import { UserError } from '../../util/errors.js';
 import { errorCode } from '../../util/files.js';
 import { Unreadable } from './bytes.js';
-import type { Row, TakeRow } from './columns.js';
+import { checkNeeded, type Row, type TakeRow } from './columns.js';
 import { CheckedPages } from './parquet-pages.js';
 
 /** Names of a Parquet file's columns. */
@@ -15,18 +15,27 @@ export async function parquetColumns(path: string): Promise<string[]> {
   return file.schema.children.map(({ element }) => element.name);
 }
 
+/** Which columns of a Parquet file are read. A name with dots leads into nested ones. */
+export interface ParquetRequest {
+  /** Must hold text. */
+  text?: string;
+  /** Of any type; they may be missing. No further column is read. */
+  others: readonly string[];
+  /** Of each list of names one must be there. */
+  needed?: readonly (readonly string[])[];
+}
+
 /**
  * Rows of a Parquet file, one row group in memory at a time.
- * @param text column that must hold text; with dots where it is nested.
- * @param others columns of any type; they may be missing. No further column is read.
- * @throws UserError when the column of text is not there or of another type.
+ * @throws UserError when a column is not there, or the one of text is of another type.
  */
-export async function* readParquet(path: string, text: string, others: readonly string[], take: TakeRow): AsyncGenerator<void> {
+export async function* readParquet(path: string, { text, others, needed = [] }: ParquetRequest, take: TakeRow): AsyncGenerator<void> {
   const { file, metadata, schema, close } = await openParquet(path);
   try {
-    checkText(path, schema, text);
+    if (text !== undefined) checkText(path, schema, text);
     const names = schema.children.map(({ element }) => element.name);
-    const wanted = [text, ...others].map((name) => (names.includes(name) ? name : name.split('.')[0]));
+    checkNeeded(path, needed, names, (column) => find(schema, column) !== undefined);
+    const wanted = [...(text === undefined ? [] : [text]), ...others].map((name) => (names.includes(name) ? name : name.split('.')[0]));
     const columns = names.filter((name) => wanted.includes(name));
     const parsers = { stringFromBytes: others.length > 0 ? textOrBytes : bytesOf };
     const pages = new CheckedPages(file, schema, compressors);

@@ -1,9 +1,12 @@
 import fs from 'node:fs/promises';
 import { UserError } from '../../util/errors.js';
 import { errorCode } from '../../util/files.js';
-import { readArrow } from './arrow-rows.js';
+import { readArrow, readArrowRows } from './arrow-rows.js';
 import { readBook } from './book.js';
 import { decoderOf, openText, Unreadable } from './bytes.js';
+import { CHAT_FORMATS, chatColumns, isChatFormat, neededColumns, ownParts } from './chat-formats.js';
+import { chatsOfRows } from './chat-rows.js';
+import type { Chats } from './chats.js';
 import { readCode } from './code.js';
 import { type Columns, type TakeRow, textOfRows } from './columns.js';
 import { readCsv } from './csv.js';
@@ -27,7 +30,7 @@ export interface ReadOptions {
   format?: Format;
   /** Of plain text: what a document is. Default: the whole file. `row` is for rows alone. */
   document?: DocumentRule | 'row';
-  /** Of rows: which column holds what. Default: `text`, and for Q&A `question`, `answers` (or `answer`) and `accepted`. */
+  /** Of rows: which column holds what. Default: `text`; for Q&A `question`, `answers` (or `answer`) and `accepted`; of conversations what their format says. */
   columns?: Columns;
   /** Name of the source of all documents; otherwise each file's or folder's own. */
   source?: string;
@@ -38,7 +41,7 @@ export interface ReadOptions {
 /** A file, and how it is read. */
 export interface DetectedInput extends Input, Detected {}
 
-const ROWS: readonly Format[] = ['jsonl', 'json', 'csv', 'parquet', 'arrow', 'qa'];
+const ROWS: readonly Format[] = ['jsonl', 'json', 'csv', 'parquet', 'arrow', 'qa', ...CHAT_FORMATS];
 
 /**
  * Lists the files and finds out what each is. What cannot be read at all is put aside.
@@ -61,6 +64,7 @@ export async function openInputs(options: ReadOptions, found: Found): Promise<De
   if (inputs.length > 0 && Object.keys(columns).length > 0 && !ROWS.some((rows) => formats.has(rows))) {
     throw new UserError(`import: columns are of rows (${ROWS.join(', ')}); received ${named}, which has none. Leave --columns out`);
   }
+  checkColumns(columns, [...formats], named);
   if (document === 'row' && formats.has('text')) {
     throw new UserError(
       `import: a document of text must be a file, a line or what blank lines part; received document: row for ${options.paths.join(', ')}`,
@@ -72,15 +76,32 @@ export async function openInputs(options: ReadOptions, found: Found): Promise<De
   return inputs;
 }
 
+/** A column that nothing reads is a mistake. */
+function checkColumns(columns: Columns, formats: readonly Format[], named: string): void {
+  if (formats.length === 0) return;
+  const known = new Set<string>(
+    formats.flatMap((format) => (isChatFormat(format) ? ownParts(format) : format === 'qa' ? OF_QA : ['text'])),
+  );
+  const unknown = Object.keys(columns).filter((name) => !known.has(name));
+  if (unknown.length === 0) return;
+  throw new UserError(
+    `import: --columns may name ${[...known].join(', ')} for ${named}; received ${unknown.join(', ')}. Leave it out, or say another --format`,
+  );
+}
+
+const OF_QA = ['question', 'answers', 'accepted'];
+
 /**
  * Reads files one after another and adds what they hold to `found`. Yields now and then, for the caller to take it.
  * @param scratch makes a folder for files that are needed in between.
+ * @param chats takes the rows of conversations and prompts; it must be there where an input has such.
  */
 export async function* readInputs(
   inputs: readonly DetectedInput[],
   options: ReadOptions,
   found: Found,
   scratch: () => Promise<string>,
+  chats?: Chats,
 ): AsyncGenerator<void> {
   for (const input of inputs) {
     found.file = input.path;
@@ -88,7 +109,7 @@ export async function* readInputs(
     found.source = (options.source ?? input.source) + (input.format === 'code' ? `/${language ?? 'other'}` : '');
     found.encoding = undefined;
     try {
-      yield* await reader(input, options, found, scratch);
+      yield* await reader(input, options, found, scratch, chats);
     } catch (error) {
       putAside(error, input.path, found);
     }
@@ -101,16 +122,28 @@ async function reader(
   options: ReadOptions,
   found: Found,
   scratch: () => Promise<string>,
+  chats: Chats | undefined,
 ): Promise<AsyncGenerator<void>> {
   const { path, container, packing, format } = input;
   const { columns = {}, encoding, document = 'file' } = options;
-  const take: TakeRow = format === 'qa' ? questionsOfRows(found, columns) : textOfRows(found, columns.text ?? 'text');
+  const ownSources = options.source === undefined;
+  const take: TakeRow = isChatFormat(format)
+    ? chatsOfRows(chats!, format, columns)
+    : format === 'qa'
+      ? questionsOfRows(found, columns)
+      : textOfRows(found, columns.text ?? 'text');
   if (container === 'epub') return readEpub(path, found);
   if (container === 'code') return readCode(path, packing, found, encoding);
-  if (container === 'arrow') return readArrow(path, found, { column: columns.text ?? 'text', ownSources: options.source === undefined });
+  if (isChatFormat(format) && (container === 'arrow' || container === 'parquet')) {
+    const request = { needed: neededColumns(format, columns), wanted: chatColumns(format, columns), ownSources };
+    return container === 'arrow'
+      ? readArrowRows(path, found, request, take)
+      : readParquet(path, { others: request.wanted, needed: request.needed }, take);
+  }
+  if (container === 'arrow') return readArrow(path, found, { column: columns.text ?? 'text', ownSources });
   if (container === 'parquet') {
-    const answers = format === 'qa' ? [columns.answers ?? ANSWER_COLUMNS, columns.accepted ?? 'accepted'].flat() : [];
-    return readParquet(path, format === 'qa' ? (columns.question ?? 'question') : (columns.text ?? 'text'), answers, take);
+    const others = format === 'qa' ? [columns.answers ?? ANSWER_COLUMNS, columns.accepted ?? 'accepted'].flat() : [];
+    return readParquet(path, { text: format === 'qa' ? (columns.question ?? 'question') : (columns.text ?? 'text'), others }, take);
   }
   const text = await openText(path, packing, encoding);
   found.encoding = text.encoding;
