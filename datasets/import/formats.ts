@@ -149,14 +149,14 @@ async function formatOf(file: string, container: Container, head: Buffer, column
   if (container === 'posts') return 'qa';
   if (container === 'text') return isGutenberg(head.toString('utf8')) ? 'book' : 'text';
   if (!CONTAINERS.includes(container)) return container;
-  const isQa = container !== 'csv' && container !== 'arrow';
-  if (columns.question !== undefined && isQa) return 'qa';
+  if (columns.question !== undefined && container !== 'arrow') return 'qa';
   if (columns.text !== undefined) return container;
   const own = ownChatFormat(columns);
   if (own !== undefined) return own;
   const names = await columnsOf(file, container, head);
   if (names.includes('text')) return container;
-  if (isQa && names.includes('question') && ANSWER_COLUMNS.some((name) => names.includes(name))) return 'qa';
+  const mayBeQa = container !== 'csv' && container !== 'arrow';
+  if (mayBeQa && names.includes('question') && ANSWER_COLUMNS.some((name) => names.includes(name))) return 'qa';
   return chatFormatOf(names) ?? container;
 }
 

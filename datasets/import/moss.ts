@@ -20,7 +20,7 @@ export function messagesOfMoss(value: unknown, name: string): RawMessage[] {
 function turnsOf(chat: Record<string, unknown>, name: string): RawMessage[] {
   const turns = Object.entries(chat).flatMap(([key, turn]) => {
     const [, number] = TURN.exec(key) ?? [];
-    return number === undefined || turn === null ? [] : [{ key, number: Number(number), turn }]; // Parquet gives every row the longest's turns
+    return number === undefined || turn === null || turn === undefined ? [] : [{ key, number: Number(number), turn }]; // Parquet gives every row the longest's turns
   });
   if (turns.length === 0) throw new BadRow('not a conversation', `"${name}" must have turn_1 and so on; it has ${namesOf(chat)}`);
   turns.sort((a, b) => a.number - b.number);

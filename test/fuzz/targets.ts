@@ -5,6 +5,11 @@ const importing = (name: ImportTarget): OpenTarget => {
   return async (folder) => (await import('./import-target.js'))[name](folder);
 };
 
+type ChatTarget = keyof typeof import('./chat-target.js');
+const chatting = (name: ChatTarget): OpenTarget => {
+  return async (folder) => (await import('./chat-target.js'))[name](folder);
+};
+
 /** What is fuzzed, and its part of the cases. */
 export const targets: Record<string, { open: OpenTarget; part: number }> = {
   tokenizer: { open: async (folder) => (await import('./tokenizer-target.js')).tokenizerTarget(folder), part: 25 },
@@ -15,6 +20,10 @@ export const targets: Record<string, { open: OpenTarget; part: number }> = {
   jsonl: { open: importing('jsonlTarget'), part: 15 },
   json: { open: importing('jsonTarget'), part: 10 },
   qa: { open: importing('qaTarget'), part: 2 },
+  chats: { open: chatting('chatsTarget'), part: 6 },
+  chatcsv: { open: chatting('chatCsvTarget'), part: 1 },
+  chatparquet: { open: chatting('chatParquetTarget'), part: 2 },
+  chatarrow: { open: chatting('chatArrowTarget'), part: 2 },
   csv: { open: importing('csvTarget'), part: 2 },
   parquet: { open: importing('parquetTarget'), part: 2 },
   arrow: { open: importing('arrowRowsTarget'), part: 2 },
