@@ -4,7 +4,10 @@ import { isRow, namesOf } from './columns.js';
 
 const TURN = /^turn_(\d+)$/;
 const BEGIN = /^\s*<\|(?:Human|MOSS)\|>:?/;
-const END = /<eo[hma]>\s*$/;
+const END = /<eo[a-z]>$/;
+const CITED = '(?:<sup>)?<\\|/?\\d+\\|>(?:[, ]*<\\|/?\\d+\\|>)*(?:</sup>)?';
+/** `<sup><|1|></sup>`: which result of a tool an answer rests on; and the space before it, where that parts nothing. */
+const CITATIONS = new RegExp(` ${CITED}(?=\\s|$)|${CITED}`, 'g');
 
 /**
  * Messages of a chat of MOSS: `turn_1 … turn_N` of Human and MOSS, or a list of such turns. What the model thought, commanded and got is no
@@ -27,7 +30,9 @@ function turnsOf(chat: Record<string, unknown>, name: string): RawMessage[] {
   return turns.flatMap(({ key, turn }) => messagesOfEntry(turn, `"${name}" at ${key}`));
 }
 
-/** `<|Human|>: text<eoh>` and `<|MOSS|>: text<eom>` without their marks. */
+/** `<|Human|>: text<eoh>` and `<|MOSS|>: text<sup><|1|></sup><eom>` without their marks. */
 function withoutMarkers(content: string): string {
-  return content.replace(BEGIN, '').replace(END, '').trim();
+  let text = content.replace(BEGIN, '').trimEnd();
+  while (END.test(text.slice(-5))) text = text.slice(0, -5).trimEnd(); // some answers have two
+  return text.replace(CITATIONS, '').trim();
 }

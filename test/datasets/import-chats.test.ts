@@ -114,6 +114,20 @@ describe('importing conversations', () => {
     assert.deepEqual(said, [[1, 2, 10].flatMap((i) => [`user: q${i}`, `assistant: a${i}`])]);
   });
 
+  it('takes the marks of MOSS away, and what it cites of the results of tools', async () => {
+    for (const [given, text] of [
+      ['<|MOSS|>: 韩国。<sup><|1|></sup><eom>\n', '韩国。'],
+      ['<|MOSS|>: Ja. <|2|><|1|><eor><eom>\n', 'Ja.'],
+      ['<|MOSS|>: Two <sup><|2|>, <|3|></sup> more.<eom>', 'Two more.'],
+      ['<|MOSS|>: are <|1|>60<|/1|> of 2<sup>2</sup><eom>\n', 'are 60 of 2<sup>2</sup>'],
+      ['plain <b>', 'plain <b>'],
+    ]) {
+      const chat = { turn_1: { Human: '<|Human|>: q<eoh>\n', MOSS: given } };
+      await fs.writeFile(at('marks.jsonl'), jsonl([{ chat }]));
+      assert.deepEqual((await importedChats(at('marks.jsonl'), at('out.arrow'))).said, [['user: q', `assistant: ${text}`]]);
+    }
+  });
+
   it('lets a system message of the messages go before the column, and takes an empty one for none', async () => {
     const talk = [
       { from: 'human', value: 'q' },
