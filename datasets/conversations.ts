@@ -177,12 +177,23 @@ async function requireKind(path: string, kinds: readonly TableKind[]): Promise<T
   );
 }
 
-function messagesOf(path: string, column: Vector, i: number, row: number): Message[] {
+/** A message as a file has it, whatever its role is; null where there is none. */
+export interface FoundMessage {
+  role: string | null;
+  content: string | null;
+}
+
+/** The messages in row `i` of a column of lists of them. */
+export function readMessages(column: Vector, i: number): FoundMessage[] {
   const list = column.get(i) as Vector<Struct<{ role: Utf8; content: Utf8 }>> | null;
-  const messages = Array.from({ length: list?.length ?? 0 }, (_, m) => {
-    const entry = list!.get(m)!;
-    return { role: entry.role as Message['role'], content: entry.content as string };
+  return Array.from({ length: list?.length ?? 0 }, (_, m) => {
+    const entry = list!.get(m);
+    return { role: entry?.role ?? null, content: entry?.content ?? null };
   });
+}
+
+function messagesOf(path: string, column: Vector, i: number, row: number): Message[] {
+  const messages = readMessages(column, i) as Message[];
   const wrong = messages.find(({ role, content }) => !ROLES.includes(role) || typeof content !== 'string');
   if (messages.length > 0 && !wrong) return messages;
   throw new UserError(

@@ -86,6 +86,8 @@ export interface Bar {
   value: number;
   /** Written after the bar in place of the value. */
   note?: string;
+  /** Beyond a limit: drawn otherwise. */
+  past?: boolean;
 }
 
 const EIGHTHS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
@@ -95,11 +97,11 @@ export function histogram(items: readonly Bar[], width = 40): string {
   const largest = Math.max(0, ...items.map(({ value }) => value));
   const labels = items.map(({ label }) => cellText(label));
   const labelWidth = Math.max(0, ...labels.map(displayWidth));
-  const lines = items.map(({ value, note }, i) => {
+  const lines = items.map(({ value, note, past }, i) => {
     // Whatever is there at all is seen.
     const eighths = largest > 0 && value > 0 ? Math.max(1, Math.round((8 * width * value) / largest)) : 0;
-    const bar = '█'.repeat(eighths >> 3) + EIGHTHS[eighths & 7];
-    return `${pad(labels[i], labelWidth, 'right')}  ${paint(bar, 'cyan')}${bar && ' '}${cellText(note ?? value)}`.trimEnd();
+    const bar = past ? '▒'.repeat(Math.ceil(eighths / 8)) : '█'.repeat(eighths >> 3) + EIGHTHS[eighths & 7];
+    return `${pad(labels[i], labelWidth, 'right')}  ${paint(bar, past ? 'red' : 'cyan')}${bar && ' '}${cellText(note ?? value)}`.trimEnd();
   });
   return lines.join('\n');
 }
@@ -107,24 +109,62 @@ export function histogram(items: readonly Bar[], width = 40): string {
 // Backgrounds of the 256-colour palette that black text is read on.
 const STRIPES = [153, 194, 223, 225, 229];
 
+/** Stands before each line of tokens that are to be predicted. */
+export const MASK_SIGN = '▌';
+
+// Of tokens that are not to be predicted.
+const GREYS = [254, 250];
+const WIDEST = 100; // columns, where stdout is no terminal
+
 /**
  * Text with its tokens seen: on alternating backgrounds, or with | between them where stdout takes no colour. Special tokens stand inverted,
- * or in their own spelling.
+ * or in their own spelling. Where a mask says which tokens are to be predicted, those have lines of their own that begin with `MASK_SIGN`,
+ * and the others are grey; a line then ends where the text breaks, between two special tokens, and at `width` columns.
  */
-export function tokenStripes(pieces: readonly TokenPiece[]): string {
+export function tokenStripes(pieces: readonly TokenPiece[], width = (process.stdout.columns ?? WIDEST) - 4): string {
+  if (pieces.some(({ faint }) => faint !== undefined)) return maskedLines(pieces, width);
   const colour = hasColour();
   let text = '';
-  pieces.forEach(({ text: piece, special, faint }, i) => {
+  pieces.forEach(({ text: piece, special }, i) => {
     const shown = visibleToken(piece);
     const lines = special ? [shown] : afterBreaks(shown);
     if (!colour) {
       text += `${i > 0 && !text.endsWith('\n') ? '|' : ''}${lines.join('\n')}`;
       return;
     }
-    const style = special ? `${ESCAPE}[${faint ? 2 : 1};97;45m` : `${ESCAPE}[${faint ? 90 : 30};48;5;${STRIPES[i % STRIPES.length]}m`;
-    text += lines.map((line) => line && `${style}${line}${ESCAPE}[0m`).join('\n');
+    text += lines.map((line) => line && `${styleOf(i, special)}${line}${ESCAPE}[0m`).join('\n');
   });
   return text.replace(/\n$/, '');
+}
+
+function styleOf(i: number, special = false, faint = false): string {
+  if (special) return `${ESCAPE}[${faint ? '97;48;5;244' : '1;97;45'}m`;
+  return faint ? `${ESCAPE}[38;5;238;48;5;${GREYS[i % 2]}m` : `${ESCAPE}[30;48;5;${STRIPES[i % STRIPES.length]}m`;
+}
+
+function maskedLines(pieces: readonly TokenPiece[], width: number): string {
+  const colour = hasColour();
+  const lines: { faint: boolean; text: string; columns: number }[] = [];
+  let open = false; // the last line goes on
+  pieces.forEach(({ text, special = false, faint = false }, i) => {
+    const shown = visibleToken(text);
+    const before = pieces[i - 1];
+    const begins = before && ((before.faint ?? false) !== faint || (special && before.special));
+    for (const [n, part] of (special ? [shown] : afterBreaks(shown)).entries()) {
+      if (part === '') continue;
+      const separator = !colour && n === 0 ? '|' : '';
+      const columns = displayWidth(part);
+      const last = lines.at(-1);
+      const painted = colour ? `${styleOf(i, special, faint)}${part}${ESCAPE}[0m` : part;
+      if (open && last && !begins && last.columns + separator.length + columns <= width) {
+        last.text += separator + painted;
+        last.columns += separator.length + columns;
+      } else lines.push({ faint, text: painted, columns });
+      open = special || !part.endsWith('↵');
+    }
+  });
+  const sign = paint(MASK_SIGN, 'green');
+  return lines.map(({ faint, text }) => `${faint ? ' ' : sign} ${text}`).join('\n');
 }
 
 /** Parts of a token, each but the last ending in ↵. */

@@ -7,7 +7,7 @@ export interface TokenPiece {
   text: string;
   /** A mark such as <|eos|>, not text. */
   special?: boolean;
-  /** Shown fainter: a token that the model is not taught to predict. */
+  /** Whether it is shown fainter: a token that the model is not taught to predict. Missing where nothing says. */
   faint?: boolean;
 }
 

@@ -27,6 +27,11 @@ export function isWhole(type: DataType | undefined): boolean {
   return type !== undefined && Types.isInt(type);
 }
 
+/** Whether a column holds one number a row. */
+export function isNumber(type: DataType | undefined): boolean {
+  return type !== undefined && (Types.isInt(type) || Types.isFloat(type));
+}
+
 /** Whether a column holds lists of true and false. */
 export function isMask(type: DataType | undefined): boolean {
   return type !== undefined && (Types.isList(type) || Types.isLargeList(type)) && Types.isBool((type as List).valueType);

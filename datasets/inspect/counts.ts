@@ -1,5 +1,6 @@
 import type { RecordBatch } from 'apache-arrow';
 import { mix } from '../../util/hashing.js';
+import type { MeasuredChat } from './chats.js';
 import { charactersIn, columnOf, isIds, isMask, isText, isWhole, lengthsOf, namesOf, onesIn } from './columns.js';
 import { addLengths, countLength, type LengthCounts, noLengths } from './lengths.js';
 
@@ -16,6 +17,10 @@ export interface SourceCounts {
   supervised?: number;
   longest?: number;
   lengths?: LengthCounts;
+  /** Of the lengths: those beyond the context. */
+  past?: LengthCounts;
+  /** Conversations that cannot be used; they have no tokens. */
+  unusable?: number;
 }
 
 /** Beyond so many, sources are counted together: a file may have another one in each row. */
@@ -67,12 +72,38 @@ export class SourceCounter {
   counts(): { total: SourceCounts; sources: SourceCounts[] } {
     const sources = [...this.sources.values()];
     const total: SourceCounts = { name: 'all', rows: 0 };
-    for (const { name: _, lengths, longest, ...counts } of sources) {
-      for (const [key, count] of Object.entries(counts) as [Counted, number][]) total[key] = (total[key] ?? 0) + count;
+    for (const source of sources) {
+      const { lengths, past, longest } = source;
+      for (const key of COUNTED) if (source[key] !== undefined) total[key] = (total[key] ?? 0) + source[key];
+      if (past) total.past = addLengths(total.past, past);
       if (longest !== undefined) total.longest = Math.max(total.longest ?? 0, longest);
       if (lengths) total.lengths = addLengths(total.lengths, lengths);
     }
     return { total, sources };
+  }
+
+  /**
+   * Adds measured conversations to what `add` has counted of their rows.
+   * @param inTokens whether they were encoded. Their lengths are then in tokens, of those that can be used; otherwise in bytes, of all.
+   */
+  addChats(chats: readonly MeasuredChat[], { inTokens, context }: { inTokens: boolean; context?: number }): void {
+    for (const { source, roles, tokens, supervised, problem } of chats) {
+      const counts = this.of(source ?? NO_SOURCE);
+      const bytes = sum(roles, 'bytes');
+      counts.bytes = (counts.bytes ?? 0) + bytes;
+      counts.characters = (counts.characters ?? 0) + sum(roles, 'characters');
+      if (problem !== undefined) counts.unusable = (counts.unusable ?? 0) + 1;
+      if (tokens !== undefined) counts.tokens = (counts.tokens ?? 0) + tokens;
+      if (supervised !== undefined) counts.supervised = (counts.supervised ?? 0) + supervised;
+      const length = inTokens ? tokens : bytes;
+      if (length === undefined) continue;
+      counts.lengths ??= noLengths();
+      countLength(counts.lengths, length);
+      counts.longest = Math.max(counts.longest ?? 0, length);
+      if (!inTokens || context === undefined) continue;
+      counts.past ??= noLengths();
+      if (length > context) countLength(counts.past, length);
+    }
   }
 
   private of(name: string): SourceCounts {
@@ -84,7 +115,11 @@ export class SourceCounter {
   }
 }
 
-type Counted = 'rows' | 'bytes' | 'characters' | 'tokens' | 'supervised';
+const COUNTED = ['rows', 'bytes', 'characters', 'tokens', 'supervised', 'unusable'] as const;
+
+function sum(parts: MeasuredChat['roles'], key: 'bytes' | 'characters'): number {
+  return parts.reduce((all, part) => all + part[key], 0);
+}
 
 /** Takes `row` into the few with the smallest hashes. */
 function pick(picked: number[], row: number): void {

@@ -1,7 +1,8 @@
 import type { Align, Bar, Cell } from '../../util/terminal.js';
+import type { ChatFacts } from './chats.js';
 import type { SourceCounts } from './counts.js';
 import type { InspectedPart, Inspection } from './inspect.js';
-import { lengthBins } from './lengths.js';
+import { type LengthBin, lengthBins } from './lengths.js';
 import type { Row } from './rows.js';
 
 /** What is shown, whether in a terminal or on a page. */
@@ -18,17 +19,21 @@ export function sourceTable({ kind, lengthsIn }: Inspection, { total, sources }:
   const columns: { title: string; cell: (counts: SourceCounts) => Cell | undefined; align?: Align }[] = [
     { title: 'source', cell: ({ name }) => name },
     { title: rowsOf(kind), cell: ({ rows }) => rows },
-    ...(kind === 'corpus' ? (['bytes', 'characters', 'tokens'] as const) : (['tokens', 'supervised', 'bytes'] as const)).map((key) => ({
+    ...(total.unusable ? [{ title: 'not usable', cell: ({ unusable = 0 }: SourceCounts) => unusable }] : []),
+    ...countsOf(kind, lengthsIn).map((key) => ({
       title: key,
-      cell: (counts: SourceCounts) => counts[key],
+      cell: (counts: SourceCounts) => (key === 'ignored' ? ignored(counts) : counts[key]),
     })),
     { title: 'share', cell: (counts) => percent(counts[share] ?? 0, total[share] ?? 0), align: 'right' },
     {
       title: 'bytes/token',
-      cell: ({ bytes, tokens }) => (bytes !== undefined && tokens ? (bytes / tokens).toFixed(2) : undefined),
+      cell: ({ bytes, tokens }) => (!isChat(kind) && bytes !== undefined && tokens ? (bytes / tokens).toFixed(2) : undefined),
       align: 'right',
     },
-    { title: 'mean length', cell: (counts) => lengthsIn && Math.round((counts[lengthsIn] ?? 0) / counts.rows) },
+    {
+      title: 'mean length',
+      cell: (counts) => lengthsIn && Math.round((counts[lengthsIn] ?? 0) / Math.max(1, measuredRows(counts, lengthsIn))),
+    },
     { title: 'longest', cell: ({ longest }) => longest },
   ];
   const used = columns.filter(({ cell }) => [total, ...sources].some((counts) => cell(counts) !== undefined));
@@ -40,25 +45,84 @@ export function sourceTable({ kind, lengthsIn }: Inspection, { total, sources }:
   };
 }
 
+function countsOf(
+  kind: Inspection['kind'],
+  lengthsIn: Inspection['lengthsIn'],
+): ('bytes' | 'characters' | 'tokens' | 'supervised' | 'ignored')[] {
+  if (kind === 'corpus') return ['bytes', 'characters', 'tokens'];
+  if (!isChat(kind)) return ['tokens', 'supervised', 'bytes'];
+  return lengthsIn === 'tokens' ? ['tokens', 'supervised', 'ignored'] : ['bytes', 'characters'];
+}
+
+/** Rows that have a length: without tokens a row has none in tokens. */
+function measuredRows({ rows, unusable = 0 }: SourceCounts, lengthsIn: Inspection['lengthsIn']): number {
+  return lengthsIn === 'tokens' ? rows - unusable : rows;
+}
+
+/** Tokens that are not to be predicted. */
+function ignored({ tokens, supervised }: SourceCounts): number | undefined {
+  return tokens === undefined || supervised === undefined ? undefined : tokens - supervised;
+}
+
+const isChat = (kind: Inspection['kind']) => kind === 'conversations' || kind === 'prompts';
+
+/** Messages by role. */
+export function roleTable({ roles }: ChatFacts): Table {
+  return {
+    header: ['role', 'messages', 'bytes', 'characters', 'mean characters'],
+    rows: roles.map(({ role, messages, bytes, characters }) => [role, messages, bytes, characters, Math.round(characters / messages)]),
+    align: [],
+  };
+}
+
+/** How many rows have how many answers (of prompts: questions); nothing where all have as many. */
+export function turnBars({ turns }: ChatFacts, { rows }: SourceCounts): Bar[] {
+  const bins = lengthBins(turns);
+  return bins.length > 1 ? barsOf(bins, rows) : [];
+}
+
+export function turnsTitle(kind: Inspection['kind']): string {
+  return `${kind} by number of ${kind === 'prompts' ? 'questions' : 'answers'}`;
+}
+
+/** Rows that cannot be used, and why. */
+export function unusableLines({ unusable: { count, first } }: ChatFacts): { rows: Cell[][]; left?: string } {
+  const left = count - first.length;
+  return {
+    rows: first.map(({ row, reason }) => [`row ${row}`, reason]),
+    ...(left > 0 ? { left: `… and ${left.toLocaleString('en')} more` } : {}),
+  };
+}
+
+export function lengthsTitle({ kind, lengthsIn, context }: Inspection): string {
+  return `${rowsOf(kind)} by length in ${lengthsIn}${context === undefined ? '' : `; the context has ${context.toLocaleString('en')}`}`;
+}
+
 /** Lengths of a part's rows: of all, then by source where there are several, the largest first. */
-export function lengthHistograms({ lengthsIn }: Inspection, { total, sources }: InspectedPart): { name: string; bars: Bar[] }[] {
+export function lengthHistograms({ lengthsIn, context }: Inspection, { total, sources }: InspectedPart): { name: string; bars: Bar[] }[] {
   if (!lengthsIn || !total.lengths) return [];
   const bySize = [...sources].sort((a, b) => (b[lengthsIn] ?? 0) - (a[lengthsIn] ?? 0));
-  return [total, ...(sources.length > 1 ? bySize : [])].map(({ name, rows, lengths }) => ({
-    name,
-    bars: lengthBins(lengths!).map(({ label, count }) => ({
-      label,
-      value: count,
-      note: count > 0 ? `${count.toLocaleString('en')} (${percent(count, rows)})` : '',
-    })),
+  return [total, ...(sources.length > 1 ? bySize : [])].flatMap(({ name, rows, lengths, past }) =>
+    lengths
+      ? [{ name, bars: barsOf(lengthBins(lengths, past && context !== undefined ? { limit: context, past } : undefined), rows) }]
+      : [],
+  );
+}
+
+function barsOf(bins: readonly LengthBin[], rows: number): Bar[] {
+  return bins.map(({ label, count, past }) => ({
+    label,
+    value: count,
+    note: count > 0 ? `${count.toLocaleString('en')} (${percent(count, rows)})${past ? ' too long' : ''}` : '',
+    past,
   }));
 }
 
 /** What a file is and how much is in it, in one line. */
 export function summary({ kind, parts }: Inspection): string {
   if (parts.length > 1) return 'prepared tokens';
-  const what = { corpus: 'a corpus of ', tokens: 'tokens of ', prepared: 'prepared tokens of ', rows: '' }[kind];
-  return `${what}${partSummary(parts[0], kind)}`;
+  const what = { corpus: 'a corpus of ', tokens: 'tokens of ', prepared: 'prepared tokens of ', conversations: '', prompts: '', rows: '' };
+  return `${what[kind]}${partSummary(parts[0], kind)}`;
 }
 
 export function partSummary({ total, files, batches, size }: InspectedPart, kind: Inspection['kind']): string {
@@ -70,13 +134,16 @@ export function partSummary({ total, files, batches, size }: InspectedPart, kind
 }
 
 /** Line above a row. */
-export function rowTitle({ row, file, source, bytes, tokens }: Row): string {
+export function rowTitle({ row, file, source, bytes, tokens, weight, beyond }: Row): string {
   const facts = [
     source,
     file,
     tokens && counted(tokens.count, 'token'),
     bytes !== undefined && counted(bytes, 'byte'),
-    tokens?.predicted !== undefined && `${counted(tokens.predicted, 'token')} to be predicted`,
+    tokens?.predicted !== undefined &&
+      `${counted(tokens.predicted, 'token')} to be predicted, ${(tokens.count - tokens.predicted).toLocaleString('en')} not`,
+    weight !== undefined && `weight ${Number(weight.toPrecision(6))}`,
+    beyond !== undefined && `longer than the context of ${beyond.toLocaleString('en')}`,
   ];
   return [`row ${row}`, ...facts.filter((fact) => fact)].join(' · ');
 }
@@ -95,7 +162,7 @@ export function supervisedRanges(supervised: readonly boolean[]): string {
 }
 
 function rowsOf(kind: Inspection['kind']): string {
-  return kind === 'rows' ? 'rows' : 'documents';
+  return kind === 'rows' || isChat(kind) ? kind : 'documents';
 }
 
 function counted(n: number, what: string, plural = 's'): string {

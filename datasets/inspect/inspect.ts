@@ -1,29 +1,37 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import type { Schema } from 'apache-arrow';
-import { readTokenizer, type Tokenizer } from '../../tokenizer/index.js';
+import { readTokenizer, type Tokenizer, type TrainOn } from '../../tokenizer/index.js';
 import { UserError } from '../../util/errors.js';
 import { exists } from '../../util/files.js';
 import { besides, defaultThreads, mapInWorkers } from '../../util/workers.js';
 import { openArrow, type RecordBatch } from '../arrow.js';
 import { readChunks, type TextChunk } from '../chunks.js';
+import { kindOfSchema } from '../conversations.js';
 import { type Dataset, readDataset } from '../dataset.js';
+import { chatNotes, chatReader, refuseChatOptions } from './chat-options.js';
+import { readChatRow } from './chat-rows.js';
+import { ChatCounter, type ChatFacts, type ChatKind, type ChatReader, measureChats } from './chats.js';
 import { isIds, isText, typeName } from './columns.js';
 import type { TokenCounts } from './count-worker.js';
 import { OTHER_SOURCES, SourceCounter, type SourceCounts } from './counts.js';
-import { BEGINNING, type Row, readRow, WHOLE } from './rows.js';
+import { BEGINNING, type Row, type RowLimits, readRow, WHOLE } from './rows.js';
 
 /** What is in a file of data. Plain data: `inspectionText` and `inspectionPage` show it. */
 export interface Inspection {
   path: string;
-  /** A corpus has `text`, tokens have `ids`; `prepared` is a directory of them; `rows` are any other columns. */
-  kind: 'corpus' | 'tokens' | 'prepared' | 'rows';
+  /**
+   * A corpus has `text`, tokens have `ids`; `prepared` is a directory of them; conversations and prompts have messages; `rows` are any other columns.
+   */
+  kind: 'corpus' | 'tokens' | 'prepared' | ChatKind | 'rows';
   columns: { name: string; type: string; nulls: number }[];
   metadata: [key: string, value: string][];
   /** One, or the parts of prepared tokens. */
   parts: InspectedPart[];
   /** What the lengths count; missing where rows have none. */
   lengthsIn?: 'bytes' | 'tokens';
+  /** Of conversations in tokens: the most that a model takes. */
+  context?: number;
   /** What a reader should know and the figures do not say. */
   notes: string[];
 }
@@ -38,6 +46,8 @@ export interface InspectedPart {
   total: SourceCounts;
   /** In the order in which they come first. */
   sources: SourceCounts[];
+  /** Of conversations and prompts. */
+  chats?: ChatFacts;
   examples: Row[];
 }
 
@@ -47,6 +57,14 @@ export interface InspectOptions {
    * beside them.
    */
   tokenizer?: string;
+  /** Show the examples as tokens, and fail where they cannot be: conversations are shown as messages otherwise. */
+  tokens?: boolean;
+  /** The chat template of conversations: a name or a file of Jinja; otherwise the tokenizer's own. */
+  template?: string;
+  /** Which tokens of conversations are to be predicted (`assistant`). */
+  trainOn?: TrainOn;
+  /** The most tokens that a model takes; otherwise as the config.json beside the tokenizer says. */
+  contextLength?: number;
   /** Told what is being done now and then, with the bytes that are behind it. */
   onProgress?: (progress: { doing: 'read' | 'tokenized'; bytes: number }) => void;
 }
@@ -55,8 +73,8 @@ export interface InspectOptions {
  * Goes through an Arrow file, or a directory of prepared tokens, record batch by record batch.
  * @throws UserError when there is no data at `file`, or it is damaged; when the tokens are of another tokenizer.
  */
-export async function inspect(file: string, { tokenizer, onProgress = () => {} }: InspectOptions = {}): Promise<Inspection> {
-  const data = await openData(file, tokenizer);
+export async function inspect(file: string, { onProgress = () => {}, ...options }: InspectOptions = {}): Promise<Inspection> {
+  const data = await openData(file, options);
   let read = 0;
   const { kind, notes, schema } = data;
   const columns = schema.fields.map(({ name, type }) => ({ name, type: typeName(type), nulls: 0 }));
@@ -80,22 +98,25 @@ export async function inspect(file: string, { tokenizer, onProgress = () => {} }
     }
     const first = parts.reduce((sum, { total }) => sum + total.rows, 0);
     const examples = await readExamples(counter.examples(), files, starts, first, data);
-    parts.push({ name, files: files.length, batches: starts.flat().length, size, ...counter.counts(), examples });
+    const chats = data.chat && (await countChats(files[0], rows, data.chat, data.tokenizer, counter, onProgress));
+    parts.push({ name, files: files.length, batches: starts.flat().length, size, ...counter.counts(), chats, examples });
   }
   if (kind === 'corpus' && data.tokenizer) await countTokens(file, data.tokenizer, parts[0], onProgress);
   if (data.dataset) notes.push(...differences(data.dataset, parts));
-  const lengthsIn = kind === 'rows' ? undefined : kind === 'corpus' ? 'bytes' : 'tokens';
-  return { path: file, kind, columns, metadata: [...schema.metadata], parts, lengthsIn, notes };
+  if (data.chat) notes.push(...chatNotes(data.chat, parts[0]));
+  const inBytes = kind === 'corpus' || (data.chat && !data.tokenizer);
+  const lengthsIn = kind === 'rows' ? undefined : inBytes ? 'bytes' : 'tokens';
+  return { path: file, kind, columns, metadata: [...schema.metadata], parts, lengthsIn, context: data.chat?.context, notes };
 }
 
 /** Row `row` as a whole; rows of prepared tokens are counted through `train`, then `eval`. @throws UserError as `inspect`, and when there is no such row. */
-export async function inspectRow(file: string, row: number, { tokenizer }: { tokenizer?: string } = {}): Promise<Row> {
-  const data = await openData(file, tokenizer);
+export async function inspectRow(file: string, row: number, options: Omit<InspectOptions, 'onProgress'> = {}): Promise<Row> {
+  const data = await openData(file, options);
   const files = data.parts.flatMap((part) => part.files);
   let rows = 0;
   for (const shard of files) {
     for await (const batch of batchesOf(shard, data.schema)) {
-      if (row < rows + batch.numRows) return named(readRow(batch, row - rows, row, data.tokenizer, WHOLE), shard, data);
+      if (row < rows + batch.numRows) return rowOf(data, batch, row - rows, row, WHOLE, shard);
       rows += batch.numRows;
     }
   }
@@ -108,11 +129,14 @@ interface Data {
   schema: Schema;
   parts: { name: string; files: string[] }[];
   tokenizer?: Tokenizer;
+  /** Of conversations and prompts. */
+  chat?: ChatReader;
   dataset?: Dataset;
   notes: string[];
 }
 
-async function openData(file: string, tokenizerPath: string | undefined): Promise<Data> {
+async function openData(file: string, options: Omit<InspectOptions, 'onProgress'>): Promise<Data> {
+  const { tokenizer: tokenizerPath, tokens = false } = options;
   const stat = await fs.stat(file).catch(() => undefined);
   const dataset = stat?.isDirectory() ? await readDatasetOf(file) : undefined;
   const parts = dataset
@@ -124,8 +148,7 @@ async function openData(file: string, tokenizerPath: string | undefined): Promis
   const arrow = await openArrow(first);
   await arrow.close();
   const { schema } = arrow;
-  const typeOf = (name: string) => schema.fields.find((field) => field.name === name)?.type;
-  const kind = dataset ? 'prepared' : isIds(typeOf('ids')) ? 'tokens' : isText(typeOf('text')) ? 'corpus' : 'rows';
+  const kind = dataset ? 'prepared' : kindOf(schema);
   const notes: string[] = [];
   const beside = path.join(path.dirname(first), 'tokenizer.json');
   const decodes = kind === 'tokens' || kind === 'prepared';
@@ -138,8 +161,19 @@ async function openData(file: string, tokenizerPath: string | undefined): Promis
     );
   }
   if (decodes && !tokenizer) notes.push('No tokenizer.json is beside the tokens, so they are not decoded: --tokenizer PATH names one.');
+  if (tokens && !tokenizer)
+    throw new UserError(`inspect data: tokens are shown by a tokenizer; none is named, and none lies beside ${file}. Say --tokenizer PATH`);
+  const chat = kind === 'conversations' || kind === 'prompts' ? await chatReader(kind, found, tokenizer, options) : undefined;
+  if (!chat) refuseChatOptions(kind, options);
   if (kind === 'rows' && tokenizer) notes.push('The tokenizer was not used: there is no column of text.');
-  return { kind, schema, parts, tokenizer, dataset, notes };
+  return { kind, schema, parts, tokenizer, chat, dataset, notes };
+}
+
+function kindOf(schema: Schema): Exclude<Inspection['kind'], 'prepared'> {
+  const kind = kindOfSchema(schema);
+  if (kind === 'conversations' || kind === 'prompts') return kind;
+  const typeOf = (name: string) => schema.fields.find((field) => field.name === name)?.type;
+  return isIds(typeOf('ids')) ? 'tokens' : isText(typeOf('text')) ? 'corpus' : 'rows';
 }
 
 async function readDatasetOf(directory: string): Promise<Dataset> {
@@ -175,8 +209,7 @@ async function readExamples(rows: number[], files: string[], starts: number[][],
     const batch = starts[file].findLastIndex((start) => start <= row);
     const arrow = await openArrow(files[file]);
     try {
-      const example = readRow(await arrow.batch(batch), row - starts[file][batch], first + row, data.tokenizer, BEGINNING);
-      examples.push(named(example, files[file], data));
+      examples.push(rowOf(data, await arrow.batch(batch), row - starts[file][batch], first + row, BEGINNING, files[file]));
     } finally {
       await arrow.close();
     }
@@ -184,8 +217,31 @@ async function readExamples(rows: number[], files: string[], starts: number[][],
   return examples;
 }
 
-function named(row: Row, file: string, { kind }: Data): Row {
-  return kind === 'prepared' ? { ...row, file: path.basename(file) } : row;
+function rowOf({ kind, chat, tokenizer }: Data, batch: RecordBatch, i: number, row: number, limits: RowLimits, file: string): Row {
+  const found = chat ? readChatRow(batch, i, row, chat, tokenizer, limits) : readRow(batch, i, row, tokenizer, limits);
+  return kind === 'prepared' ? { ...found, file: path.basename(file) } : found;
+}
+
+/** Counts conversations as `reader` makes tokens of them; by source into `counter`. */
+async function countChats(
+  file: string,
+  rows: number,
+  reader: ChatReader,
+  tokenizer: Tokenizer | undefined,
+  counter: SourceCounter,
+  onProgress: Required<InspectOptions>['onProgress'],
+): Promise<ChatFacts> {
+  const facts = new ChatCounter(reader);
+  let bytes = 0;
+  for await (const chats of measureChats(file, rows, reader, tokenizer)) {
+    counter.addChats(chats, { inTokens: reader.template !== undefined, context: reader.context });
+    for (const chat of chats) {
+      facts.add(chat);
+      for (const message of chat.roles) bytes += message.bytes;
+    }
+    onProgress({ doing: tokenizer ? 'tokenized' : 'read', bytes });
+  }
+  return facts.facts();
 }
 
 /** Counts a corpus in tokens, without bos and eos. */

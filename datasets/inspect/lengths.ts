@@ -30,13 +30,34 @@ export interface LengthBin {
   /** `20 – 49`; `2k – 5k` is from 2,000 to below 5,000. */
   label: string;
   count: number;
+  /** It holds lengths beyond the limit, and no others. */
+  past?: boolean;
 }
 
-/** The bins from the first to the last that has something in it. */
-export function lengthBins(counts: LengthCounts): LengthBin[] {
+/** The longest that fits, and those of the lengths that do not. */
+export interface LengthLimit {
+  limit: number;
+  past: LengthCounts;
+}
+
+/** The bins from the first to the last that has something in it. One that a limit falls in is cut in two there. */
+export function lengthBins(counts: LengthCounts, limited?: LengthLimit): LengthBin[] {
   const first = counts.findIndex((count) => count > 0);
   const last = counts.findLastIndex((count) => count > 0);
-  return STARTS.map((_, bin) => ({ label: label(bin), count: counts[bin] })).slice(Math.max(0, first), last + 1);
+  const bins = STARTS.map((start, bin): LengthBin[] => {
+    if (!limited || limited.limit >= (STARTS[bin + 1] ?? Number.POSITIVE_INFINITY) - 1) return [{ label: label(bin), count: counts[bin] }];
+    const { limit, past } = limited;
+    if (limit < start) return [{ label: label(bin), count: counts[bin], past: true }];
+    return [
+      { label: exactly(start, limit), count: counts[bin] - past[bin] },
+      { label: exactly(limit + 1, STARTS[bin + 1] - 1), count: past[bin], past: true },
+    ];
+  });
+  return bins.slice(Math.max(0, first), last + 1).flat();
+}
+
+function exactly(from: number, to: number): string {
+  return from === to ? from.toLocaleString('en') : `${from.toLocaleString('en')} – ${to.toLocaleString('en')}`;
 }
 
 function label(bin: number): string {

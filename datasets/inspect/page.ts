@@ -1,7 +1,20 @@
 import { type Html, html, htmlBars, htmlTable, page, tokenSpans } from '../../util/html.js';
-import { lengthHistograms, partSummary, rowTitle, sourceTable, summary, supervisedRanges } from './figures.js';
+import type { ChatFacts } from './chats.js';
+import {
+  lengthHistograms,
+  lengthsTitle,
+  partSummary,
+  roleTable,
+  rowTitle,
+  sourceTable,
+  summary,
+  supervisedRanges,
+  turnBars,
+  turnsTitle,
+  unusableLines,
+} from './figures.js';
 import type { InspectedPart, Inspection } from './inspect.js';
-import type { Row } from './rows.js';
+import type { Row, RowMessage } from './rows.js';
 
 const MOST_HISTOGRAMS = 50;
 
@@ -32,24 +45,50 @@ function partSections(inspection: Inspection, part: InspectedPart): Html {
   const item = (title: string) => (several ? html`<h4>${title}</h4>` : html`<h3>${title}</h3>`);
   return html`${section('By source')}
 ${htmlTable(rows, options)}
-${drawn.length > 0 && section(`Documents by length in ${inspection.lengthsIn}`)}
+${drawn.length > 0 && section(capital(lengthsTitle(inspection)))}
 ${drawn.map(({ name, bars }) => html`${histograms.length > 1 && item(name)}${htmlBars(bars)}`)}
 ${histograms.length > drawn.length && html`<p class="soft">${histograms.length - drawn.length} smaller sources are left out.</p>`}
+${part.chats && chatSections(inspection, part, part.chats, section)}
 ${section('Examples')}
+${part.examples.some(({ tokens }) => tokens?.supervised) && LEGEND}
 ${part.examples.map((row) => [item(rowTitle(row)), rowBody(row, false)])}`;
 }
 
-/** A row as a page of HTML. */
-export function rowPage(path: string, row: Row): string {
-  return page(path, html`<p>${rowTitle(row)}</p>${rowBody(row, true)}`);
+function chatSections({ kind }: Inspection, { total }: InspectedPart, chats: ChatFacts, section: (title: string) => Html): Html {
+  const { rows, ...options } = roleTable(chats);
+  const turns = turnBars(chats, total);
+  const unusable = unusableLines(chats);
+  return html`${section('Messages')}${htmlTable(rows, options)}
+${turns.length > 0 && html`${section(capital(turnsTitle(kind)))}${htmlBars(turns)}`}
+${unusable.rows.length > 0 && html`${section('Not usable')}${htmlTable(unusable.rows)}${unusable.left && html`<p class="soft">${unusable.left}</p>`}`}`;
 }
 
-function rowBody({ tokens, text, others, left }: Row, whole: boolean): Html {
+const LEGEND = html`<p class="soft">Tokens to be predicted are coloured, with a bar beside them; the others are grey.</p>`;
+
+const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** A row as a page of HTML. */
+export function rowPage(path: string, row: Row): string {
+  return page(path, html`<p>${rowTitle(row)}</p>${row.tokens?.supervised && LEGEND}${rowBody(row, true)}`);
+}
+
+function rowBody({ tokens, text, messages, reference, problem, others, left }: Row, whole: boolean): Html {
   const titled = (title: string, body: Html) => html`${whole && html`<h2>${title}</h2>`}${body}`;
-  return html`${tokens?.pieces && titled('Tokens', tokenSpans(tokens.pieces))}
+  return html`${problem !== undefined && html`<p class="note">not usable: ${problem}</p>`}
+${tokens?.pieces && titled('Tokens', tokenSpans(tokens.pieces))}
 ${tokens?.supervised && html`<p class="soft">To be predicted (places of tokens, from 0): ${supervisedRanges(tokens.supervised)}</p>`}
 ${text !== undefined && (whole || !tokens) && titled('Text', html`<pre>${text}</pre>`)}
-${tokens && (whole || !tokens.pieces) && titled('Ids', html`<pre>${tokens.ids.join(' ')}</pre>`)}
+${tokens?.ids && (whole || !tokens.pieces) && titled('Ids', html`<pre>${tokens.ids.join(' ')}</pre>`)}
+${messages && messages.length > 0 && (whole || !tokens?.pieces) && titled('Messages', turns(messages))}
+${reference && turns([reference])}
 ${others !== undefined && titled('Other columns', html`<pre>${others}</pre>`)}
 ${left && html`<p class="soft">… ${left}</p>`}`;
+}
+
+/** Messages under one another, each beside its role. */
+function turns(messages: readonly RowMessage[]): Html {
+  const rows = messages.map(
+    ({ role, content, left }) => html`<div><b>${role}</b><span>${content}${left && html` <i class="soft">… ${left}</i>`}</span></div>`,
+  );
+  return html`<div class="turns">${rows}</div>`;
 }

@@ -16,16 +16,34 @@ export interface Row {
   /** Of its tokens, or of a corpus's text. */
   text?: string;
   tokens?: RowTokens;
+  /** Of a conversation or a prompt. */
+  messages?: RowMessage[];
+  /** Of a prompt: an answer to compare with. */
+  reference?: RowMessage;
+  /** Of a conversation: how much it counts in training. */
+  weight?: number;
+  /** Why it cannot be trained on. */
+  problem?: string;
+  /** The context, where the row is longer than that, in tokens. */
+  beyond?: number;
   /** Columns that are neither text nor tokens, as JSON. */
   others?: string;
   /** What was left out: `1,234 more characters`. */
   left?: string;
 }
 
+export interface RowMessage {
+  role: string;
+  content: string;
+  /** What was left out of it. */
+  left?: string;
+}
+
 export interface RowTokens {
   /** All of the row, where `ids` and `pieces` may be its beginning. */
   count: number;
-  ids: number[];
+  /** Missing where the messages are shown and the tokens only counted. */
+  ids?: number[];
   /** Missing where no tokenizer is known. */
   pieces?: TokenPiece[];
   /** 1 = the token is to be predicted. Missing where the file does not say. */
@@ -40,13 +58,15 @@ export interface RowLimits {
   /** A text of more characters is shown without its tokens. */
   encoded: number;
   tokens: number;
-  /** Of a list in another column. */
+  /** Of a conversation. */
+  chatTokens: number;
+  /** Messages, and items of a list in another column. */
   items: number;
 }
 
 const ALL = Number.POSITIVE_INFINITY;
-export const WHOLE: RowLimits = { characters: ALL, encoded: ALL, tokens: ALL, items: ALL };
-export const BEGINNING: RowLimits = { characters: 500, encoded: 1e6, tokens: 120, items: 8 };
+export const WHOLE: RowLimits = { characters: ALL, encoded: ALL, tokens: ALL, chatTokens: ALL, items: ALL };
+export const BEGINNING: RowLimits = { characters: 500, encoded: 1e6, tokens: 120, chatTokens: 300, items: 8 };
 
 /** Row `i` of a batch, which is row `row` of all. */
 export function readRow(batch: RecordBatch, i: number, row: number, tokenizer: Tokenizer | undefined, limits: RowLimits): Row {
@@ -54,15 +74,30 @@ export function readRow(batch: RecordBatch, i: number, row: number, tokenizer: T
   const shown = ids
     ? { ids, bytes: columnOf(batch, 'bytes', isWhole), supervised: columnOf(batch, 'supervised', isMask), source }
     : { text, source };
-  const others = batch.schema.fields.filter(({ name }) => !(shown as Record<string, unknown>)[name]);
   const result: Row = { row, source: source?.get(i) ?? undefined };
   if (ids?.isValid(i)) Object.assign(result, tokensOf(batch, ids, i, tokenizer, limits));
   else if (text?.isValid(i)) Object.assign(result, textOf(text, i, tokenizer, limits));
-  if (others.length > 0) {
-    const values = others.map(({ name, type }) => [name, plain(type, batch.getChild(name)!.get(i), limits)]);
-    result.others = JSON.stringify(Object.fromEntries(values), null, 2);
-  }
-  return result;
+  const others = otherColumns(
+    batch,
+    i,
+    Object.keys(shown).filter((name) => shown[name as keyof typeof shown]),
+    limits,
+  );
+  return { ...result, ...others };
+}
+
+/** @param mask 1 = the token is to be predicted; missing where nothing says. */
+export function maskedPieces(tokenizer: Tokenizer, ids: readonly number[], mask: readonly boolean[] | undefined): TokenPiece[] {
+  const pieces = tokenPieces(tokenizer, ids);
+  return mask ? pieces.map((piece, n) => ({ ...piece, faint: !mask[n] })) : pieces;
+}
+
+/** Columns but those of `shown`, as JSON. */
+export function otherColumns(batch: RecordBatch, i: number, shown: readonly string[], limits: RowLimits): Pick<Row, 'others'> {
+  const others = batch.schema.fields.filter(({ name }) => !shown.includes(name));
+  if (others.length === 0) return {};
+  const values = others.map(({ name, type }) => [name, plain(type, batch.getChild(name)!.get(i), limits)]);
+  return { others: JSON.stringify(Object.fromEntries(values), null, 2) };
 }
 
 function textOf(column: Vector, i: number, tokenizer: Tokenizer | undefined, limits: RowLimits): Partial<Row> {
@@ -84,8 +119,7 @@ function tokensOf(batch: RecordBatch, column: Vector, i: number, tokenizer: Toke
   const ids: number[] = [];
   for (let n = 0; n < Math.min(list.length, limits.tokens); n++) ids.push(Number(list.get(n)));
   const supervised = mask ? ids.map((_, n) => mask.get(n) === true) : undefined;
-  const pieces =
-    tokenizer && tokenPieces(tokenizer, ids).map((piece, n) => (supervised?.[n] === false ? { ...piece, faint: true } : piece));
+  const pieces = tokenizer && maskedPieces(tokenizer, ids, supervised);
   return {
     tokens: { count: list.length, ids, pieces, supervised, predicted: mask ? onesIn(masks!, i, i + 1) : undefined },
     text: pieces && decoded(tokenizer, ids),
@@ -99,12 +133,13 @@ function decoded(tokenizer: Tokenizer, ids: readonly number[]): string {
   return tokenizer.decode(ids.filter((id) => id >= 0 && id < tokenizer.vocabSize));
 }
 
-function more(count: number, what: string): string | undefined {
+/** `1,234 more tokens`, or nothing where there are none. */
+export function more(count: number, what: string): string | undefined {
   return count > 0 ? `${count.toLocaleString('en')} more ${what}` : undefined;
 }
 
 /** At most `length` UTF-16 units of a text, and no half of a character. */
-function beginning(text: string, length: number): string {
+export function beginning(text: string, length: number): string {
   if (text.length <= length) return text;
   const last = text.charCodeAt(length - 1);
   return text.slice(0, last >= 0xd800 && last < 0xdc00 ? length - 1 : length);

@@ -1,8 +1,21 @@
-import { cellText, histogram, paint, table, tokenStripes } from '../../util/terminal.js';
+import { cellText, displayWidth, histogram, MASK_SIGN, pad, paint, table, tokenStripes } from '../../util/terminal.js';
 import { withoutControls } from '../../util/visible.js';
-import { lengthHistograms, partSummary, rowTitle, sourceTable, summary, supervisedRanges } from './figures.js';
+import type { ChatFacts } from './chats.js';
+import {
+  lengthHistograms,
+  lengthsTitle,
+  partSummary,
+  roleTable,
+  rowTitle,
+  sourceTable,
+  summary,
+  supervisedRanges,
+  turnBars,
+  turnsTitle,
+  unusableLines,
+} from './figures.js';
 import type { InspectedPart, Inspection } from './inspect.js';
-import type { Row } from './rows.js';
+import type { Row, RowMessage } from './rows.js';
 
 const MOST_SOURCES = 30; // rows of a table that are read
 const MOST_HISTOGRAMS = 6;
@@ -36,29 +49,55 @@ function partSections(inspection: Inspection, part: InspectedPart): string[] {
   return [
     section('by source', table(shown, { header, align }) + (hidden > 0 ? `\n${hidden} more sources: --html shows all` : '')),
     ...(drawn.length > 0
-      ? [
-          section(
-            `documents by length in ${inspection.lengthsIn}`,
-            [...drawn, ...(left > 0 ? [`${left} more sources: --html shows all`] : [])].join('\n\n'),
-          ),
-        ]
+      ? [section(lengthsTitle(inspection), [...drawn, ...(left > 0 ? [`${left} more sources: --html shows all`] : [])].join('\n\n'))]
       : []),
-    section('examples', part.examples.map((row) => rowText(row, false)).join('\n\n')),
+    ...(part.chats ? chatSections(inspection, part, part.chats) : []),
+    section(`examples${part.examples.some(hasMask) ? ` (${LEGEND})` : ''}`, part.examples.map((row) => rowText(row, false)).join('\n\n')),
   ];
 }
 
+function chatSections({ kind }: Inspection, { total }: InspectedPart, chats: ChatFacts): string[] {
+  const { rows, ...options } = roleTable(chats);
+  const turns = turnBars(chats, total);
+  const unusable = unusableLines(chats);
+  return [
+    section('messages', table(rows, options)),
+    ...(turns.length > 0 ? [section(turnsTitle(kind), histogram(turns))] : []),
+    ...(unusable.rows.length > 0
+      ? [section('not usable', [table(unusable.rows), ...(unusable.left ? [unusable.left] : [])].join('\n'))]
+      : []),
+  ];
+}
+
+const LEGEND = `${MASK_SIGN} tokens to be predicted`;
+const hasMask = ({ tokens }: Row) => tokens?.supervised !== undefined;
+
 /** A row for the terminal: all that is known of it, or what an example shows. */
 export function rowText(row: Row, whole = true): string {
-  const { tokens, text, others, left } = row;
+  const { tokens, text, messages, reference, problem, others, left } = row;
   const parts = [paint(cellText(rowTitle(row)), 'bold')];
   const label = (name: string, value: string) => parts.push(whole ? `${paint(name, 'cyan')}\n${value}` : value);
-  if (tokens && (whole || !tokens.pieces)) label('ids', tokens.ids.join(' '));
-  if (tokens?.pieces) label('tokens', tokenStripes(tokens.pieces));
+  if (problem !== undefined) parts.push(paint(cellText(`not usable: ${problem}`), 'yellow'));
+  if (tokens?.ids && (whole || !tokens.pieces)) label('ids', tokens.ids.join(' '));
+  if (tokens?.pieces) label(`tokens${hasMask(row) ? ` (${LEGEND})` : ''}`, tokenStripes(tokens.pieces));
   if (tokens?.supervised && whole) label('to be predicted (places of tokens, from 0)', supervisedRanges(tokens.supervised));
   if (text !== undefined && (whole || !tokens)) label('text', withoutControls(text));
+  if (messages && messages.length > 0 && (whole || !tokens?.pieces)) label('messages', turns(messages));
+  if (reference) parts.push(turns([reference]));
   if (others !== undefined) label('other columns', withoutControls(others));
   if (left) parts.push(paint(`… ${left}`, 'dim'));
   return parts.join('\n');
+}
+
+/** Messages under one another, each beside its role. */
+function turns(messages: readonly RowMessage[]): string {
+  const width = Math.max(...messages.map(({ role }) => displayWidth(cellText(role))), 'assistant'.length);
+  return messages
+    .map(({ role, content, left }) => {
+      const body = `${withoutControls(content)}${left ? ` ${paint(`… ${left}`, 'dim')}` : ''}`;
+      return `${paint(pad(cellText(role), width), 'bold')}  ${body.replace(/\n(?=.)/g, `\n${' '.repeat(width + 2)}`)}`;
+    })
+    .join('\n');
 }
 
 function section(title: string, body: string): string {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs/promises';
 import { ArrowFile, corpusBatch, corpusSchema } from '../../datasets/arrow.js';
+import { conversationsBatch, conversationsSchema } from '../../datasets/conversations.js';
+import { trainTokenizer } from '../../tokenizer/index.js';
 import { temporaryFolder } from '../datasets/temporary.js';
 import { withoutColour } from '../util/environment.js';
 import { fourfold } from './capture.js';
@@ -43,6 +45,29 @@ describe('fourfold data inspect', () => {
     assert.match(await fs.readFile(at('page.html'), 'utf8'), /<pre>one<\/pre>/);
   });
 
+  it('prints conversations in messages and in tokens', async () => {
+    const schema = conversationsSchema(new Map());
+    const file = new ArrowFile(at('chats.arrow'), schema);
+    const messages = [
+      { role: 'user' as const, content: 'one?' },
+      { role: 'assistant' as const, content: 'two' },
+    ];
+    await file.write(conversationsBatch(schema, [{ messages, source: 'a' }]));
+    await file.close();
+    await fs.writeFile(at('tokenizer.json'), JSON.stringify(trainTokenizer(['one two?'], { kind: 'char' })));
+    const row = await fourfold('data', 'inspect', at('chats.arrow'), '--row', '0');
+    assert.deepEqual([row.code, row.stdout], [0, 'row 0 · a · 7 bytes\nmessages\nuser       one?\nassistant  two\n']);
+    const flags = ['--tokens', '--tokenizer', at('tokenizer.json'), '--train-on', 'all', '--context-length', '11'];
+    const { code, stdout } = await fourfold('data', 'inspect', at('chats.arrow'), ...flags);
+    assert.equal(code, 0);
+    assert.match(stdout, /1 of 1 conversations is longer than the context of 11 tokens: row 0\./);
+    assert.match(stdout, /^ {2}a {19}1 {6}12 {10}11 {8}1 /m);
+    assert.match(stdout, /^ {4}<\|bos\|>\n {2}▌ <\|user\|>\|o\|n\|e\|\?\|<\|eos\|>\n {2}▌ <\|assistant\|>\|t\|w\|o\|<\|eos\|>$/m);
+    const chatml = await fourfold('data', 'inspect', at('chats.arrow'), ...flags, '--template', 'chatml');
+    assert.match(chatml.stdout, /not usable: chat template: a special token of the tokenizer must end each answer/);
+    assert.match((await fourfold('data', 'inspect', at('chats.arrow'), '--train-on', 'none')).stderr, /last_assistant/);
+  });
+
   it('fails with a message', async () => {
     await fs.writeFile(at('raw.txt'), 'Once upon a time');
     const cases: [string[], RegExp][] = [
@@ -50,6 +75,7 @@ describe('fourfold data inspect', () => {
       [[at('corpus.arrow'), '--row', '-1'], /It must be a whole number, 0 or more/],
       [[at('raw.txt')], /^error: read data: .*raw\.txt must be an Arrow IPC file; .* fourfold data import\n$/],
       [[at('corpus.arrow'), '--tokenizer', at('none.json')], /^error: .*none\.json/],
+      [[at('corpus.arrow'), '--tokens'], /^error: inspect data: tokens are shown by a tokenizer; none is named.* --tokenizer PATH\n$/],
       [[at('')], /^error: inspect data: a directory must hold prepared tokens/],
     ];
     for (const [argv, message] of cases) {

@@ -134,7 +134,7 @@ describe('inspecting data', () => {
     const { parts } = await inspect(await corpus(2), { tokenizer: at('tokenizer.json') });
     const long = await writeArrow(at('long.arrow'), { text: [['x'.repeat(1200)], text], source: [['a'], text] });
     const [{ tokens, left }] = (await inspect(long, { tokenizer: at('tokenizer.json') })).parts[0].examples;
-    assert.deepEqual([tokens?.count, tokens?.ids.length, left], [1200, 120, '1,080 more tokens']);
+    assert.deepEqual([tokens?.count, tokens?.ids?.length, left], [1200, 120, '1,080 more tokens']);
     const expected = (texts: string[]) => texts.reduce((sum, each) => sum + tokenizer.encode(each).length, 0);
     assert.equal(parts[0].sources[0].tokens, expected(['abc', 'x'.repeat(1200)]));
     assert.equal(parts[0].sources[1].tokens, expected(['模型', 'the cat']));
@@ -205,7 +205,7 @@ describe('inspecting data', () => {
     const pieces = row.tokens!.pieces!;
     assert.deepEqual([pieces[0].text, pieces[0].special, pieces[0].faint], ['<|bos|>', true, true]);
     assert.ok(pieces.some((piece) => piece.text === '⟨E6⟩'));
-    assert.equal(pieces.at(-1)!.faint, undefined);
+    assert.equal(pieces.at(-1)!.faint, false);
     const shown = rowText(row);
     assert.match(shown, /row 0 · cat · \d+ tokens · 11 bytes · \d+ tokens to be predicted/);
     assert.match(shown, new RegExp(`to be predicted .*\n3–${ids[0].length - 1}\n`));
@@ -220,7 +220,7 @@ describe('inspecting data', () => {
       bytes: [['many'], text],
     });
     const [row] = (await inspect(file)).parts[0].examples;
-    assert.deepEqual([row.tokens?.ids.length, row.tokens?.predicted, row.left], [120, 200, '180 more tokens']);
+    assert.deepEqual([row.tokens?.ids?.length, row.tokens?.predicted, row.left], [120, 200, '180 more tokens']);
     assert.deepEqual(JSON.parse(row.others!), { bytes: 'many' });
   });
 
@@ -309,28 +309,28 @@ describe('inspecting data', () => {
     });
   });
 
-  it('shows rows of any other columns as JSON: conversations, numbers, times, nulls', async () => {
+  it('shows rows of any other columns as JSON: lists of structs, numbers, times, nulls', async () => {
     const message = new Struct([new Field('role', text, false), new Field('content', text, false)]);
     const messages = [
       { role: 'user', content: 'hi' },
       { role: 'assistant', content: '你好' },
     ];
     const file = await writeArrow(at('chat.arrow'), {
-      messages: [[messages, []], listOf(message)],
+      turns: [[messages, []], listOf(message)],
       n: [[12n, null], new Int64()],
       when: [[new Date(0), null], new TimestampMillisecond()],
       source: [['sharegpt', 'sharegpt'], text],
     });
     const { kind, columns, lengthsIn, parts } = await inspect(file);
     assert.deepEqual([kind, lengthsIn, parts[0].sources[0].rows], ['rows', undefined, 2]);
-    assert.deepEqual(columns[0], { name: 'messages', type: 'list<struct<role: utf8, content: utf8>>', nulls: 0 });
+    assert.deepEqual(columns[0], { name: 'turns', type: 'list<struct<role: utf8, content: utf8>>', nulls: 0 });
     assert.deepEqual(
       columns.map(({ nulls }) => nulls),
       [0, 1, 1, 0],
     );
     const [first, second] = parts[0].examples;
-    assert.deepEqual(JSON.parse(first.others!), { messages, n: 12, when: '1970-01-01T00:00:00.000Z' });
-    assert.deepEqual(JSON.parse(second.others!), { messages: [], n: null, when: null });
+    assert.deepEqual(JSON.parse(first.others!), { turns: messages, n: 12, when: '1970-01-01T00:00:00.000Z' });
+    assert.deepEqual(JSON.parse(second.others!), { turns: [], n: null, when: null });
     assert.match(inspectionText(await inspect(file)), /2 rows \(1 record batch, .* on disk\)/);
   });
 

@@ -40,6 +40,8 @@ describe('html', () => {
     assert.match(spans, /<span class="s faint" title="1">&lt;\|bos\|&gt;<\/span>/);
     assert.match(spans, /<span class="t1" title="70">x&lt;y↵<\/span><br>/);
     assert.match(spans, /<span class="t2 faint" title="71">⟨E6⟩<\/span>/);
+    assert.equal(spans.match(/<div class="predicted">(?:(?!<\/div>).)*x&lt;y/g)?.length, 1);
+    assert.equal(spans.match(/class="predicted"/g)?.length, 1);
   });
 
   it('draws tables and bars', () => {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { stripVTControlCharacters } from 'node:util';
 import { displayWidth, hasColour, histogram, paint, table, tokenStripes } from '../../util/terminal.js';
 import { textOfBytes, visibleToken } from '../../util/visible.js';
 import { withEnvironment } from './environment.js';
@@ -118,7 +119,7 @@ describe('tokens made visible', () => {
   const pieces = [
     { id: 0, text: '<|bos|>', special: true },
     { id: 5, text: 'To' },
-    { id: 6, text: ' be\n', faint: true },
+    { id: 6, text: ' be\n' },
     { id: 7, text: 'or' },
   ];
 
@@ -133,6 +134,55 @@ describe('tokens made visible', () => {
       assert.equal(new Set(backgrounds).size, 3);
       assert.equal(escaped.split('\n').length, 2);
       for (const line of escaped.split('\n')) assert.ok(line.endsWith('\x1b[0m'));
+    });
+  });
+
+  const special = (text: string, faint: boolean) => ({ id: 0, text, special: true, faint });
+  const words = (text: string, faint: boolean) => (text.match(/ ?\S+\n*/g) ?? []).map((word) => ({ id: 1, text: word, faint }));
+
+  it('marks tokens that are to be predicted by a sign before their lines, which hold no others', () => {
+    const masked = [
+      special('<|bos|>', true),
+      special('<|user|>', true),
+      ...words('two\n plus two?', true),
+      special('<|eos|>', true),
+      special('<|assistant|>', true),
+      ...words('It is\n\n four', false),
+      special('<|eos|>', false),
+      special('<|user|>', true),
+    ];
+    withEnvironment(PLAIN, () => {
+      const lines = [
+        '  <|bos|>',
+        '  <|user|>|two↵',
+        '   plus| two?|<|eos|>',
+        '  <|assistant|>',
+        '▌ It| is↵',
+        '▌ ↵',
+        '▌  four|<|eos|>',
+        '  <|user|>',
+      ];
+      assert.equal(tokenStripes(masked, 80), lines.join('\n'));
+    });
+    withEnvironment(COLOUR, () => {
+      const lines = tokenStripes(masked, 80).split('\n');
+      assert.deepEqual(
+        lines.map((line) => /48;5;(?:250|254|244)m/.test(line)),
+        lines.map((line) => !stripVTControlCharacters(line).startsWith('▌')),
+        'grey is what is not to be predicted',
+      );
+    });
+  });
+
+  it('breaks lines of masked tokens at the width, Chinese characters being two columns wide, and marks each', () => {
+    const masked = [
+      ...words('one two', true),
+      ...[...'世界上最长的句子'].map((text) => ({ id: 2, text, faint: false })),
+      ...words(' 0123456789abcdef', false),
+    ];
+    withEnvironment(PLAIN, () => {
+      const lines = tokenStripes(masked, 11).split('\n');
+      assert.deepEqual(lines, ['  one| two', '▌ 世|界|上|最', '▌ 长|的|句|子', '▌  0123456789abcdef']);
     });
   });
 });
