@@ -8,14 +8,16 @@ import type { Parameters } from '../model/parameters.js';
 import { forward } from '../model/transformer.js';
 import { inputs } from '../training/step.js';
 
-/** Metrics of a language model on held-out text; where that has several sources, `eval/loss/SOURCE` and `eval/bits_per_byte/SOURCE`, too. */
+/** Metrics of a language model on held-out text; where that has several sources, `eval/loss/SOURCE` and so on, too. */
 export interface LanguageModelMetrics {
   /** Mean of -log p over the predicted tokens, in nats. */
   'eval/loss': number;
   'eval/perplexity': number;
   /** Bits that the model needs for a byte of UTF-8: comparable between tokenizers. */
   'eval/bits_per_byte': number;
-  [bySource: `eval/${'loss' | 'bits_per_byte'}/${string}`]: number;
+  /** Share of the predicted tokens that are the likeliest one. */
+  'eval/token_accuracy': number;
+  [bySource: `eval/${'loss' | 'bits_per_byte' | 'token_accuracy'}/${string}`]: number;
 }
 
 export interface Evaluator {
@@ -28,15 +30,20 @@ export interface Evaluator {
 export function evaluator(config: ModelConfig, parameters: Parameters, B: number, T: number): Evaluator {
   const place = inputs(B, T);
   const pass = recorded(() =>
-    tf.tidy(() => [languageModelLosses(parameters, config, forward(parameters, config, place.batch), place.batch.targets)]),
+    tf.tidy(() => {
+      const { losses, correct } = languageModelLosses(parameters, config, forward(parameters, config, place.batch), place.batch.targets);
+      return [losses, correct];
+    }),
   );
   return {
     async evaluate(heldOut) {
-      const sums = new Map(heldOut.sources.map((source) => [source, { loss: 0, tokens: 0, bytes: 0 }]));
+      const sums = new Map(heldOut.sources.map((source) => [source, { loss: 0, correct: 0, tokens: 0, bytes: 0 }]));
       for await (const { source, batch } of heldOut.batches()) {
         const sum = sums.get(source)!;
         place.write(batch);
-        for (const loss of await pass.run()[0].data()) sum.loss += loss;
+        const [losses, correct] = await Promise.all(pass.run().map((tensor) => tensor.data()));
+        for (const loss of losses) sum.loss += loss;
+        for (const one of correct) sum.correct += one;
         sum.tokens += batch.supervised;
         sum.bytes += batch.bytes;
       }
@@ -52,19 +59,30 @@ export function evaluator(config: ModelConfig, parameters: Parameters, B: number
 interface Sums {
   /** Of -log p, in nats. */
   loss: number;
+  /** Tokens that were the likeliest one. */
+  correct: number;
   tokens: number;
   bytes: number;
 }
 
 /** The metrics of all sources together, each token counted once, then of each. */
 function metricsOf(sums: ReadonlyMap<string, Sums>): LanguageModelMetrics {
-  const all = [...sums.values()].reduce((a, b) => ({ loss: a.loss + b.loss, tokens: a.tokens + b.tokens, bytes: a.bytes + b.bytes }));
+  const all: Sums = { loss: 0, correct: 0, tokens: 0, bytes: 0 };
+  for (const sum of sums.values()) {
+    for (const key of ['loss', 'correct', 'tokens', 'bytes'] as const) all[key] += sum[key];
+  }
   const loss = all.loss / all.tokens;
-  const metrics: LanguageModelMetrics = { 'eval/loss': loss, 'eval/perplexity': Math.exp(loss), 'eval/bits_per_byte': bitsPerByte(all) };
+  const metrics: LanguageModelMetrics = {
+    'eval/loss': loss,
+    'eval/perplexity': Math.exp(loss),
+    'eval/bits_per_byte': bitsPerByte(all),
+    'eval/token_accuracy': all.correct / all.tokens,
+  };
   if (sums.size === 1) return metrics;
   for (const [source, sum] of sums) {
     metrics[`eval/loss/${source}`] = sum.loss / sum.tokens;
     metrics[`eval/bits_per_byte/${source}`] = bitsPerByte(sum);
+    metrics[`eval/token_accuracy/${source}`] = sum.correct / sum.tokens;
   }
   return metrics;
 }

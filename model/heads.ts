@@ -1,6 +1,6 @@
 // Legend: B batch, T tokens, C hidden size, V vocabulary.
 import * as tf from '@tensorflow/tfjs';
-import { crossEntropy, tokenLosses } from '../ops/cross-entropy.js';
+import { crossEntropy, type TokenLosses, tokenLosses } from '../ops/cross-entropy.js';
 import { linear, packedLinear } from '../ops/linear.js';
 import { type ModelConfig, outputName } from './config.js';
 import type { PackedParameters } from './packed.js';
@@ -16,14 +16,31 @@ export function logits(parameters: Parameters, config: ModelConfig, hidden: tf.T
   return weights ? packedLinear(hidden, weights) : linear(hidden, outputTable(parameters, config));
 }
 
-/** Sum over the tokens whose target is not -1 of -log p(target). All logits are never in memory at once. */
-export function languageModelLoss(parameters: Parameters, config: ModelConfig, hidden: tf.Tensor3D, targets: tf.Tensor2D): tf.Scalar {
-  const [rows, flat] = flatten(hidden, targets);
-  return crossEntropy(rows, outputTable(parameters, config), flat, 1);
+/** How a token's loss counts. */
+export interface LossOptions {
+  /** [B, T] float32: what a token counts; default 1. */
+  weights?: tf.Tensor2D;
+  /** See `crossEntropy`. */
+  labelSmoothing?: number;
 }
 
-/** -log p(target) of each token [B·T], 0 where the target is -1; without gradient. */
-export function languageModelLosses(parameters: Parameters, config: ModelConfig, hidden: tf.Tensor3D, targets: tf.Tensor2D): tf.Tensor1D {
+/** Sum over the tokens whose target is not -1 of weight · −log p(target), with label smoothing where asked for. All logits are never in memory at once. */
+export function languageModelLoss(
+  parameters: Parameters,
+  config: ModelConfig,
+  hidden: tf.Tensor3D,
+  targets: tf.Tensor2D,
+  { weights, labelSmoothing }: LossOptions = {},
+): tf.Scalar {
+  const [rows, flat] = flatten(hidden, targets);
+  return crossEntropy(rows, outputTable(parameters, config), flat, {
+    weights: weights && tf.reshape(weights, [rows.shape[0]]),
+    labelSmoothing,
+  });
+}
+
+/** −log p(target) of each token [B·T], 0 where the target is -1, and where the likeliest token is the target; without gradient. */
+export function languageModelLosses(parameters: Parameters, config: ModelConfig, hidden: tf.Tensor3D, targets: tf.Tensor2D): TokenLosses {
   const [rows, flat] = flatten(hidden, targets);
   return tokenLosses(rows, outputTable(parameters, config), flat);
 }

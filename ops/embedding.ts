@@ -1,7 +1,7 @@
 // Legend: V vocabulary, C width; `..` any dimensions.
 import * as tf from '@tensorflow/tfjs';
 import { hasKernel, onTape, runKernel } from './fused.js';
-import { gradientOf, tapeRoot } from './gradients.js';
+import { gradientPlace, tapeRoot } from './gradients.js';
 
 /**
  * The row of the table for each id. The gradient adds the rows of dy to the rows they came from, in the order of the ids.
@@ -18,14 +18,15 @@ export function embedding(ids: tf.Tensor, table: tf.Tensor2D): tf.Tensor {
 }
 
 function fusedEmbedding(ids: tf.Tensor, table: tf.Tensor2D): tf.Tensor {
-  const buffer = gradientOf(table);
+  const place = gradientPlace(table);
   const root = tapeRoot();
   const outputs = runKernel('FourfoldEmbedding', { ids, table });
-  const [input, from]: [string, tf.Tensor] = buffer && root ? ['root', root] : ['table', table];
-  onTape('FourfoldEmbedding', { [input]: from }, outputs, [ids, table], ([dy], [ids, table]) => {
-    const dtable = buffer ?? tf.zerosLike(table);
-    runKernel('FourfoldEmbeddingGrad', { ids, dy, dtable });
-    return { [input]: buffer ? tf.scalar(0) : dtable };
+  // A frozen table's node is there all the same: what follows hangs on it.
+  const [input, from]: [string, tf.Tensor] = !place.overTape && root ? ['root', root] : ['table', table];
+  onTape('FourfoldEmbedding', { [input]: from }, outputs, [ids], ([dy], [ids]) => {
+    const dtable = place.target();
+    if (dtable) runKernel('FourfoldEmbeddingGrad', { ids, dy, dtable });
+    return { [input]: place.overTape ? dtable! : tf.scalar(0) };
   });
   return outputs[0];
 }

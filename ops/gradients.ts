@@ -5,12 +5,29 @@ import { hasKernel, runKernel } from './fused.js';
  * Where the gradients of parameters go. A fused op adds a parameter's gradient to that parameter's buffer inside its backward kernel;
  * what reaches a parameter over the tape instead is added afterwards. A tied table has one buffer, so both its uses meet there.
  */
-let buffers: ReadonlyMap<number, tf.Tensor> | undefined;
+let buffers: ReadonlyMap<number, tf.Tensor | undefined> | undefined;
 let root: tf.Scalar | undefined;
 
-/** The buffer that the gradient of `parameter` accumulates into, while `accumulateGradients` runs. */
-export function gradientOf(parameter: tf.Tensor): tf.Tensor | undefined {
-  return buffers?.get(parameter.id);
+/** Where an op takes the gradient of one of its parameters. */
+export interface GradientPlace {
+  /** False for a frozen parameter: no gradient is computed. */
+  wanted: boolean;
+  /** Whether it goes over the tape, and the parameter so is an input of the op's node; otherwise it has a buffer, or is not wanted. */
+  overTape: boolean;
+  /** What the backward kernel adds it to: the parameter's buffer, new zeros to go over the tape, or nothing where it is not wanted. */
+  target(): tf.Tensor | undefined;
+}
+
+export function gradientPlace(parameter: tf.Tensor): GradientPlace {
+  const { id, shape } = parameter;
+  if (!buffers?.has(id)) return { wanted: true, overTape: true, target: () => tf.zeros(shape) };
+  const buffer = buffers.get(id);
+  return { wanted: buffer !== undefined, overTape: false, target: () => buffer };
+}
+
+/** Whether no gradient of `parameter` is taken, while `accumulateGradients` runs. */
+export function isFrozen(parameter: tf.Tensor): boolean {
+  return !gradientPlace(parameter).wanted;
 }
 
 /**
@@ -24,7 +41,7 @@ export function tapeRoot(): tf.Scalar | undefined {
 /**
  * Runs `loss` (a scalar) and its backward pass, and adds the gradient of each parameter to its buffer.
  * @param parameters name → parameter.
- * @param gradients  name → buffer of the same shape; what it holds is added to.
+ * @param gradients  name → buffer of the same shape; what it holds is added to. A parameter without one is frozen: its gradient is not computed.
  * @returns the loss, to be disposed of by the caller.
  */
 export function accumulateGradients(
@@ -32,8 +49,8 @@ export function accumulateGradients(
   gradients: ReadonlyMap<string, tf.Tensor>,
   loss: () => tf.Scalar,
 ): tf.Scalar {
-  const names = [...parameters.keys()];
-  const byId = new Map(names.map((name) => [parameters.get(name)!.id, gradients.get(name)!]));
+  const byId = new Map([...parameters].map(([name, { id }]) => [id, gradients.get(name)]));
+  const names = [...parameters.keys()].filter((name) => gradients.has(name));
   const start = tf.scalar(0);
   root = start;
   buffers = byId;

@@ -1,7 +1,7 @@
 // Legend: C the normalised width; `..` any dimensions before it.
 import * as tf from '@tensorflow/tfjs';
 import { hasKernel, onTape, runKernel, share } from './fused.js';
-import { gradientOf } from './gradients.js';
+import { gradientPlace } from './gradients.js';
 
 /**
  * Centres each row and divides it by its standard deviation: y = (x − mean) / √(variance + eps) · weight + bias.
@@ -32,22 +32,22 @@ export function addLayerNorm<T extends tf.Tensor>(x: T, delta: T, weight: tf.Ten
 /** Of one addend: [y]; of two: [sum, y]. */
 function fusedLayerNorm(addends: tf.Tensor[], weight: tf.Tensor1D, bias: tf.Tensor1D | undefined, eps: number): tf.Tensor[] {
   const [x, delta] = addends;
-  const weightBuffer = gradientOf(weight);
-  const biasBuffer = bias && gradientOf(bias);
+  const weightPlace = gradientPlace(weight);
+  const biasPlace = bias && gradientPlace(bias);
   const made = runKernel('FourfoldLayerNorm', { x, delta, weight, bias }, { eps });
   const [outputs, [mean, rstd]] = [made.slice(0, -2), made.slice(-2)];
-  const overTape = { ...(!weightBuffer && { weight }), ...(bias && !biasBuffer && { bias }) };
+  const overTape = { ...(weightPlace.overTape && { weight }), ...(biasPlace?.overTape && { bias: bias! }) };
   const kept = [delta ? outputs[0] : x, weight, mean, rstd];
   onTape('FourfoldLayerNorm', { x, ...(delta && { delta }), ...overTape }, outputs, kept, (dys, [x, weight, mean, rstd]) => {
-    const dweight = weightBuffer ?? tf.zerosLike(weight);
-    const dbias = bias && (biasBuffer ?? tf.zerosLike(weight));
+    const dweight = weightPlace.target();
+    const dbias = biasPlace?.target();
     const [dtotal, dy] = delta ? dys : [undefined, dys[0]];
     const [dx] = runKernel('FourfoldLayerNormGrad', { x, weight, mean, rstd, dy, dtotal, dweight, dbias });
     return {
       x: dx,
       ...(delta && { delta: share(dx) }),
-      ...(!weightBuffer && { weight: dweight }),
-      ...(dbias && !biasBuffer && { bias: dbias }),
+      ...(weightPlace.overTape && { weight: dweight! }),
+      ...(biasPlace?.overTape && { bias: dbias! }),
     };
   });
   mean.dispose();

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import { ShapeError } from '../util/errors.js';
 import { hasKernel, onTape, runKernel, tapeIsOn } from './fused.js';
 import { gelu } from './gelu.js';
-import { gradientOf } from './gradients.js';
+import { gradientPlace } from './gradients.js';
 import { type Precision, precision } from './precision.js';
 
 export type LinearActivation = 'gelu' | 'gelu_new';
@@ -55,22 +55,22 @@ function checkBias(N: number, bias?: tf.Tensor1D): void {
   if (bias && (bias.rank !== 1 || bias.shape[0] !== N)) throw new ShapeError('linear', `bias must be [${N}]`, bias.shape);
 }
 
-/** Gradients of parameters are added to their buffers where they have one; otherwise they go over the tape. */
+/** Gradients of parameters are added to their buffers where they have one; otherwise they go over the tape, or are not computed. */
 function fusedLinear<T extends tf.Tensor>(x: T, weight: tf.Tensor2D, bias?: tf.Tensor1D, activation?: LinearActivation): T {
   const attributes = { activation, bf16: precision() === 'bf16' };
   const keep = activation !== undefined && tapeIsOn();
   const [y, preactivation] = runKernel('FourfoldLinear', { x, weight, bias }, { ...attributes, keep });
-  const weightBuffer = gradientOf(weight);
-  const biasBuffer = bias && gradientOf(bias);
+  const weightPlace = gradientPlace(weight);
+  const biasPlace = bias && gradientPlace(bias);
   const inputs: Record<string, tf.Tensor> = { x };
-  if (!weightBuffer) inputs.weight = weight;
-  if (bias && !biasBuffer) inputs.bias = bias;
+  if (weightPlace.overTape) inputs.weight = weight;
+  if (biasPlace?.overTape) inputs.bias = bias!;
   const kept: tf.Tensor[] = preactivation ? [x, weight, preactivation] : [x, weight];
   onTape('FourfoldLinear', inputs, [y], kept, ([dy], [x, weight, preactivation]) => {
-    const dweight = weightBuffer ?? tf.zeros(weight.shape);
-    const dbias = bias && (biasBuffer ?? tf.zeros(bias.shape));
+    const dweight = weightPlace.target();
+    const dbias = biasPlace?.target();
     const [dx] = runKernel('FourfoldLinearGrad', { dy, x, weight, preactivation, dweight, dbias }, attributes);
-    return { x: dx, ...(!weightBuffer && { weight: dweight }), ...(dbias && !biasBuffer && { bias: dbias }) };
+    return { x: dx, ...(weightPlace.overTape && { weight: dweight! }), ...(biasPlace?.overTape && { bias: dbias! }) };
   });
   preactivation?.dispose();
   return y as T;

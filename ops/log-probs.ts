@@ -1,7 +1,7 @@
 // Legend: M rows (tokens), C hidden size, V vocabulary.
 import * as tf from '@tensorflow/tfjs';
 import { hasKernel, onTape, runKernel } from './fused.js';
-import { gradientOf } from './gradients.js';
+import { gradientPlace } from './gradients.js';
 import { precision } from './precision.js';
 
 export interface LogProbs {
@@ -15,7 +15,8 @@ export interface LogProbs {
 
 /**
  * Of each row's distribution softmax(hidden · tableᵀ / temperature): the log-probability of the target, the entropy and the log-sum-exp, each
- * with its gradient. Logits are computed for some rows at a time, and again in the backward pass: [M, V] is never in memory.
+ * with its gradient. Logits are computed for some rows at a time, and again in the backward pass: [M, V] is never in memory. Natively an
+ * ignored row costs nothing.
  *
  * @param hidden  [M, C] float32.
  * @param table   [V, C].
@@ -35,22 +36,30 @@ export function logProbs(
 
 function fusedLogProbs(hidden: tf.Tensor2D, table: tf.Tensor2D, targets: tf.Tensor1D, temperature: number): tf.Tensor[] {
   const attributes = { temperature, bf16: precision() === 'bf16' };
-  const buffer = gradientOf(table);
+  const place = gradientPlace(table);
   const outputs = runKernel('FourfoldLogProbs', { hidden, table, targets }, attributes);
-  const inputs: Record<string, tf.Tensor> = buffer ? { hidden } : { hidden, table };
+  const inputs: Record<string, tf.Tensor> = { hidden, ...(place.overTape && { table }) };
   const kept = [hidden, table, targets, outputs[1], outputs[2]];
   return onTape('FourfoldLogProbs', inputs, outputs, kept, (dys, [hidden, table, targets, entropy, logSumExp]) => {
-    const dtable = buffer ?? tf.zerosLike(table);
+    const dtable = place.target();
     const [dLogProbs, dEntropy, dLogSumExp] = dys;
     const given = { hidden, table, targets, entropy, logSumExp, dLogProbs, dEntropy, dLogSumExp, dtable };
     const [dhidden] = runKernel('FourfoldLogProbsGrad', given, attributes);
-    return { hidden: dhidden, ...(!buffer && { table: dtable }) };
+    return { hidden: dhidden, ...(place.overTape && { table: dtable! }) };
   });
 }
 
 /** Rows a block: about 16 MB of logits. */
 function rowsTogether(V: number): number {
   return Math.min(1024, Math.max(64, Math.floor(2 ** 22 / V)));
+}
+
+/** The rows of hidden [M, C], so many at a time that their logits are no more than about 16 MB. */
+export function rowBlocks(hidden: tf.Tensor2D, table: tf.Tensor2D): tf.Tensor2D[] {
+  const [M, together] = [hidden.shape[0], rowsTogether(table.shape[0])];
+  return Array.from({ length: Math.ceil(M / together) }, (_, i) =>
+    tf.slice(hidden, [i * together, 0], [Math.min(together, M - i * together), -1]),
+  );
 }
 
 /** The block's logits as far as the values and their gradients need them; `counted` is 1 in rows whose target is not -1. */

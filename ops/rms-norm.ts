@@ -1,7 +1,7 @@
 // Legend: C the normalised width; `..` any dimensions before it.
 import * as tf from '@tensorflow/tfjs';
 import { hasKernel, onTape, runKernel, share } from './fused.js';
-import { gradientOf } from './gradients.js';
+import { gradientPlace } from './gradients.js';
 
 /**
  * Divides each row by its root mean square: y = x / √(mean(x²) + eps) · weight.
@@ -31,15 +31,15 @@ export function addRmsNorm<T extends tf.Tensor>(x: T, delta: T, weight: tf.Tenso
 /** Of one addend: [y]; of two: [sum, y]. */
 function fusedRmsNorm(addends: tf.Tensor[], weight: tf.Tensor1D, eps: number): tf.Tensor[] {
   const [x, delta] = addends;
-  const buffer = gradientOf(weight);
+  const place = gradientPlace(weight);
   const made = runKernel('FourfoldRmsNorm', { x, delta, weight }, { eps });
   const [outputs, rstd] = [made.slice(0, -1), made[made.length - 1]];
-  const inputs: Record<string, tf.Tensor> = { x, ...(delta && { delta }), ...(!buffer && { weight }) };
+  const inputs: Record<string, tf.Tensor> = { x, ...(delta && { delta }), ...(place.overTape && { weight }) };
   onTape('FourfoldRmsNorm', inputs, outputs, [delta ? outputs[0] : x, weight, rstd], (dys, [x, weight, rstd]) => {
-    const dweight = buffer ?? tf.zerosLike(weight);
+    const dweight = place.target();
     const [dtotal, dy] = delta ? dys : [undefined, dys[0]];
     const [dx] = runKernel('FourfoldRmsNormGrad', { x, weight, rstd, dy, dtotal, dweight });
-    return { x: dx, ...(delta && { delta: share(dx) }), ...(!buffer && { weight: dweight }) };
+    return { x: dx, ...(delta && { delta: share(dx) }), ...(place.overTape && { weight: dweight! }) };
   });
   rstd.dispose();
   return outputs;

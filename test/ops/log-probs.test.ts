@@ -1,9 +1,6 @@
 import assert from 'node:assert/strict';
 import * as tf from '@tensorflow/tfjs';
-import { crossEntropy, tokenLosses } from '../../ops/cross-entropy.js';
-import { accumulateGradients } from '../../ops/gradients.js';
 import { logProbs } from '../../ops/log-probs.js';
-import { setPrecision } from '../../ops/precision.js';
 import { logProbsGradientOracle, logProbsOracle } from '../oracles/log-probs.js';
 import {
   assertClose,
@@ -23,7 +20,7 @@ const SHAPES = [
   { M: 1, C: 1, V: 2 },
   { M: 5, C: 7, V: 3 },
   { M: 33, C: 48, V: 65 },
-  { M: 2100, C: 4, V: 9 }, // three blocks of rows
+  { M: 2100, C: 4, V: 9 }, // several blocks of rows
   { M: 0, C: 8, V: 10 },
 ];
 
@@ -96,96 +93,5 @@ describe('log-probabilities from hidden states', () => {
     const all = logProbs(hidden, table, targets);
     assert.deepEqual(await bitsOf(alone.logProbs), await bitsOf(tf.slice(all.logProbs, [41], [1])));
     assert.deepEqual(await bitsOf(alone.entropy), await bitsOf(tf.slice(all.entropy, [41], [1])));
-  });
-});
-
-describe('cross-entropy from hidden states', () => {
-  for (const shape of SHAPES.slice(0, 4)) {
-    onEveryDevice(`of ${JSON.stringify(shape)} is the scaled sum over counted rows, with gradients`, async () => {
-      const { hidden, table, targets, ids } = example(shape);
-      const [scale, dy] = [0.25, 3];
-      const run = (hidden: tf.Tensor, table: tf.Tensor) => crossEntropy(hidden as tf.Tensor2D, table as tf.Tensor2D, targets, scale);
-      const { value, gradients } = gradientsOf(run, [hidden, table], tf.scalar(dy));
-      const [h64, t64] = await Promise.all([hidden, table].map(float64));
-      const oracle = { ...shape, temperature: 1 };
-      const values = logProbsOracle(oracle, ids, h64, t64).subarray(0, shape.M);
-      await assertClose(value, [-scale * values.reduce((a, b) => a + b, 0)], { K: shape.C });
-      const weights = new Float64Array(3 * shape.M).fill(-scale * dy, 0, shape.M);
-      const expected = logProbsGradientOracle(oracle, ids, h64, t64, weights);
-      await assertClose(gradients[0], expected[0], { K: shape.V, scale: 1, name: 'dhidden' });
-      await assertClose(gradients[1], expected[1], { K: shape.M * shape.C, scale: 3, name: 'dtable' });
-      await assertClose(
-        tokenLosses(hidden, table, targets),
-        values.map((v) => -v),
-        { K: shape.C, name: 'token losses' },
-      );
-    });
-  }
-
-  onEveryDevice('adds the gradient of a table to what its buffer holds', async () => {
-    const { hidden, table, targets, ids } = example({ M: 20, C: 6, V: 11 });
-    const variables = new Map([
-      ['hidden', tf.variable(hidden)],
-      ['table', tf.variable(table)],
-    ]);
-    const buffers = new Map([...variables].map(([name, v]) => [name, tf.variable(tf.onesLike(v as tf.Tensor))]));
-    const [h, t] = variables.values();
-    for (let i = 0; i < 2; i++) {
-      accumulateGradients(variables, buffers, () => crossEntropy(h as tf.Tensor as tf.Tensor2D, t as tf.Tensor as tf.Tensor2D, targets, 1));
-    }
-    const weights = new Float64Array(60).fill(-1, 0, 20);
-    const expected = logProbsGradientOracle(
-      { M: 20, C: 6, V: 11, temperature: 1 },
-      ids,
-      await float64(hidden),
-      await float64(table),
-      weights,
-    );
-    await assertClose(
-      buffers.get('hidden')!,
-      expected[0].map((v) => 2 * v + 1),
-      { K: 11 },
-    );
-    await assertClose(
-      buffers.get('table')!,
-      expected[1].map((v) => 2 * v + 1),
-      { K: 120 },
-    );
-    for (const variable of [...variables.values(), ...buffers.values()]) variable.dispose();
-  });
-
-  onEveryDevice('is NaN when a hidden state is', async () => {
-    const { hidden, table, targets } = example({ M: 4, C: 3, V: 5 });
-    const loss = crossEntropy(tf.mul(hidden, Number.NaN), table, targets, 1);
-    assert.ok(Number.isNaN((await loss.data())[0]));
-  });
-
-  onNative('names a target outside the vocabulary', () => {
-    const { hidden, table } = example({ M: 1, C: 3, V: 5 });
-    assert.throws(() => crossEntropy(hidden, table, tf.tensor1d([5], 'int32'), 1), /the target is outside the vocabulary; received 5/);
-  });
-
-  onNative('has the same bits on any number of threads', async () => {
-    const { hidden, table, targets } = example({ M: 1100, C: 20, V: 3000 });
-    await assertSameBitsOnAnyThreads(() => {
-      const run = (hidden: tf.Tensor, table: tf.Tensor) => crossEntropy(hidden as tf.Tensor2D, table as tf.Tensor2D, targets, 1);
-      const { value, gradients } = gradientsOf(run, [hidden, table]);
-      return [value, ...gradients];
-    });
-  });
-
-  onNative('is the same in bf16 to its rounding', async () => {
-    const { hidden, table, targets } = example({ M: 64, C: 96, V: 200 });
-    const run = (hidden: tf.Tensor, table: tf.Tensor) => crossEntropy(hidden as tf.Tensor2D, table as tf.Tensor2D, targets, 1 / 64);
-    const exact = gradientsOf(run, [hidden, table]);
-    try {
-      setPrecision('bf16');
-      const rounded = gradientsOf(run, [hidden, table]);
-      await assertClose(rounded.value, await exact.value.data(), { dtype: 'bf16', scale: 20 });
-      await assertClose(rounded.gradients[0], await exact.gradients[0].data(), { dtype: 'bf16', K: 200 });
-      await assertClose(rounded.gradients[1], await exact.gradients[1].data(), { dtype: 'bf16', K: 64 });
-    } finally {
-      setPrecision('fp32');
-    }
   });
 });

@@ -2,26 +2,46 @@ import type { TensorInfo } from '@tensorflow/tfjs';
 import type { NativeEngine } from '../backend.js';
 import { register } from './register.js';
 
+interface CrossEntropyAttributes {
+  scale: number;
+  smoothing: number;
+  bf16: boolean;
+  /** What is made beside the loss and each row's. */
+  correct?: boolean;
+  dhidden?: boolean;
+  dtable?: boolean;
+}
+
 /** The kernels behind ops/cross-entropy.ts and ops/log-probs.ts. */
 export function registerCrossEntropy(engine: NativeEngine): void {
   const { kernels } = engine;
   const h = (tensor: TensorInfo) => engine.handle(tensor);
   const sizes = (hidden: TensorInfo, table: TensorInfo) => [hidden.shape[0], hidden.shape[1], table.shape[0]] as const;
 
-  register<{ scale: number; bf16: boolean; gradients: boolean }>(
-    'FourfoldCrossEntropy',
-    ({ hidden, table, targets }, { scale, bf16, gradients }) => {
-      const [M, C, V] = sizes(hidden, table);
-      const [loss, nll] = [engine.make([]), engine.make([M])];
-      const made = gradients ? [engine.make(hidden.shape), engine.make(table.shape)] : [];
-      const [dhidden, dtable] = [engine.optional(made[0]), engine.optional(made[1])];
-      kernels.crossEntropy(h(hidden), h(table), h(targets), h(loss), h(nll), dhidden, dtable, M, C, V, Number(bf16), scale);
-      return [loss, nll, ...made];
-    },
-  );
+  register<CrossEntropyAttributes>('FourfoldCrossEntropy', ({ hidden, table, targets, weights }, attributes) => {
+    const [M, C, V] = sizes(hidden, table);
+    const [loss, losses] = [engine.make([]), engine.make([M])];
+    const correct = attributes.correct ? engine.make([M], 'int32') : undefined;
+    const dhidden = attributes.dhidden ? engine.make(hidden.shape) : undefined;
+    const dtable = attributes.dtable ? engine.make(table.shape) : undefined;
+    const given = [h(hidden), h(table), h(targets), engine.optional(weights)];
+    const made = [h(loss), h(losses), ...[correct, dhidden, dtable].map((tensor) => engine.optional(tensor))];
+    kernels.crossEntropy(...given, ...made, M, C, V, Number(attributes.bf16), attributes.scale, attributes.smoothing);
+    return [loss, losses, correct, dhidden, dtable].filter((tensor) => tensor !== undefined);
+  });
   register('FourfoldCrossEntropyGrad', ({ dhidden, dtable, dy, target }) => {
     const dx = engine.make(dhidden.shape);
-    kernels.crossEntropyGrad(h(dhidden), h(dtable), h(dy), h(dx), h(target), ...sizes(dhidden, dtable));
+    const [M, C] = dhidden.shape;
+    kernels.crossEntropyGrad(
+      h(dhidden),
+      engine.optional(dtable),
+      h(dy),
+      h(dx),
+      engine.optional(target),
+      M,
+      C,
+      dtable ? dtable.shape[0] : 0,
+    );
     return [dx];
   });
   register<{ temperature: number; bf16: boolean }>('FourfoldLogProbs', ({ hidden, table, targets }, { temperature, bf16 }) => {
@@ -35,7 +55,7 @@ export function registerCrossEntropy(engine: NativeEngine): void {
     const { hidden, table, targets, entropy, logSumExp, dLogProbs, dEntropy, dLogSumExp, dtable } = inputs;
     const dhidden = engine.make(hidden.shape);
     const given = [hidden, table, targets, entropy, logSumExp, dLogProbs, dEntropy, dLogSumExp].map(h);
-    kernels.logProbsGrad(...given, h(dhidden), h(dtable), ...sizes(hidden, table), Number(bf16), temperature);
+    kernels.logProbsGrad(...given, h(dhidden), engine.optional(dtable), ...sizes(hidden, table), Number(bf16), temperature);
     return [dhidden];
   });
 }

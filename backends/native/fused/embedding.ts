@@ -2,7 +2,7 @@ import type { TensorInfo } from '@tensorflow/tfjs';
 import type { NativeEngine } from '../backend.js';
 import { matrixShape, register } from './register.js';
 
-/** The kernels behind ops/embedding.ts, ops/dropout.ts and ops/gradients.ts. */
+/** The kernels behind ops/embedding.ts, ops/dropout.ts, ops/noise.ts and ops/gradients.ts. */
 export function registerEmbedding(engine: NativeEngine): void {
   const { kernels } = engine;
   const h = (tensor: TensorInfo) => engine.handle(tensor);
@@ -23,6 +23,12 @@ export function registerEmbedding(engine: NativeEngine): void {
     const [M, C] = matrixShape(x);
     const y = engine.make(x.shape);
     kernels.dropout(h(x), h(key), h(y), M, C, site, p);
+    return [y];
+  });
+  register<{ site: number }>('FourfoldNoise', ({ x, scale, key }, { site }) => {
+    const [M, C] = matrixShape(x);
+    const y = engine.make(x.shape);
+    kernels.noise(h(x), h(scale), h(key), h(y), M, C, site);
     return [y];
   });
   register('FourfoldAccumulate', ({ buffer, gradient }) => {

@@ -28,14 +28,14 @@ export function registerLinear(engine: NativeEngine): void {
     kernels.linear(h(x), h(weight), optional(bias), h(y), optional(preactivation), M, N, K, number(activation), Number(bf16));
     return preactivation ? [y, preactivation] : [y];
   });
-  // Adds to dweight and dbias.
+  // Adds to dweight and dbias, each where it is given.
   register<Attributes>('FourfoldLinearGrad', ({ dy, x, weight, preactivation, dweight, dbias }, { activation, bf16 }) => {
     const [M, K] = matrixShape(x);
     const N = weight.shape[0];
     const dx = engine.make(x.shape);
     // What only this gradient sees is overwritten.
     const g = activation && engine.refCount(dy.dataId) > 1 ? engine.make(dy.shape) : dy;
-    const buffers = [h(dy), h(x), h(weight), optional(preactivation), activation ? h(g) : 0, h(dx), h(dweight), optional(dbias)];
+    const buffers = [h(dy), h(x), h(weight), optional(preactivation), activation ? h(g) : 0, h(dx), optional(dweight), optional(dbias)];
     kernels.linearGrad(...buffers, M, N, K, number(activation), Number(bf16));
     if (g !== dy) engine.disposeData(g.dataId);
     return [dx];

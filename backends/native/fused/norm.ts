@@ -18,7 +18,7 @@ export function registerNorms(engine: NativeEngine): void {
   register('FourfoldRmsNormGrad', ({ x, weight, rstd, dy, dtotal, dweight }) => {
     const [M, C] = matrixShape(x);
     const dx = engine.make(x.shape);
-    kernels.rmsNormGrad(h(x), h(weight), h(rstd), h(dy), maybe(dtotal), h(dx), h(dweight), M, C);
+    kernels.rmsNormGrad(h(x), h(weight), h(rstd), h(dy), maybe(dtotal), h(dx), maybe(dweight), M, C);
     return [dx];
   });
   register<{ eps: number }>('FourfoldLayerNorm', ({ x, delta, weight, bias }, { eps }) => {
@@ -31,7 +31,7 @@ export function registerNorms(engine: NativeEngine): void {
   register('FourfoldLayerNormGrad', ({ x, weight, mean, rstd, dy, dtotal, dweight, dbias }) => {
     const [M, C] = matrixShape(x);
     const dx = engine.make(x.shape);
-    kernels.layerNormGrad(h(x), h(weight), h(mean), h(rstd), h(dy), maybe(dtotal), h(dx), h(dweight), maybe(dbias), M, C);
+    kernels.layerNormGrad(h(x), h(weight), h(mean), h(rstd), h(dy), maybe(dtotal), h(dx), maybe(dweight), maybe(dbias), M, C);
     return [dx];
   });
 }

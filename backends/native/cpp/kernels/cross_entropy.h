@@ -1,5 +1,8 @@
 // From hidden states and the output table to losses and log-probabilities, some rows at a time: all logits are never in memory at once.
+// A row whose target is -1 costs nothing: the other ones are brought together first, and a row's result does not depend on which those are.
 #pragma once
+
+#include <string.h>
 
 #include "elementwise.h"
 #include "gemm.h"
@@ -8,7 +11,7 @@
 namespace fourfold {
 namespace FOURFOLD_ISA {
 
-constexpr int kLogitsSlot = 1;
+constexpr int kLogitsSlot = 1, kCountedSlot = 2, kHiddenSlot = 3, kGradientSlot = 4;
 
 /// Rows a block: about 16 MB of logits.
 static inline int64_t logitRows(int64_t V) {
@@ -19,16 +22,86 @@ static inline int64_t logitRows(int64_t V) {
 /// Floats from one row of logits to the next: rows that lie a power of two apart would fall into the same few lines of the cache.
 static inline int64_t logitStride(int64_t V) { return (V + 15) / 16 * 16 + 16; }
 
-/// body(first, rows, logits): logits = hidden · tableᵀ of rows [first, first + rows); body may overwrite them.
-template <class Body>
-static inline void forLogits(bool bf16, const float* hidden, const float* table, int64_t M, int64_t C, int64_t V, Body&& body) {
-  const int64_t together = logitRows(V), stride = logitStride(V);
-  float* logits = sharedScratch(kLogitsSlot, (together < M ? together : M) * stride);
-  for (int64_t first = 0; first < M; first += together) {
-    const int64_t rows = M - first < together ? M - first : together;
-    gemm(bf16, false, true, rows, V, C, hidden + first * C, C, table, C, logits, stride, false);
-    body(first, rows, logits);
+/// The target of a row: -1 when it is ignored, also when it is outside the vocabulary, which is reported.
+static inline int64_t targetOf(const int32_t* targets, int64_t row, int64_t V) {
+  const int64_t target = targets[row];
+  if (target >= V || target < -1) {
+    fail("crossEntropy: the target is outside the vocabulary", target);
+    return -1;
   }
+  return target;
+}
+
+/// Rows whose target is a token, in ascending order.
+struct Counted {
+  const int32_t* rows;
+  int64_t count;
+  Counted(const int32_t* targets, int64_t M, int64_t V) : count(0) {
+    int32_t* list = reinterpret_cast<int32_t*>(sharedScratch(kCountedSlot, M + 1));
+    for (int64_t i = 0; i < M; i++) {
+      if (targetOf(targets, i, V) >= 0) list[count++] = static_cast<int32_t>(i);
+    }
+    rows = list;
+  }
+};
+
+/// Some counted rows: row i of the block is row `rows[i]` of all.
+struct Block {
+  const int32_t* rows;
+  int64_t count;
+  /// Whether they are neighbours, and so need not be brought together.
+  bool together() const { return rows[count - 1] - rows[0] == count - 1; }
+};
+
+/// The block's rows of x [M, C], one after the other.
+static inline const float* gathered(const Block& block, const float* x, int64_t C) {
+  if (block.together()) return x + block.rows[0] * C;
+  float* packed = sharedScratch(kHiddenSlot, block.count * C);
+  parallelFor((block.count + 15) / 16, [=](int64_t chunk, int) {
+    for (int64_t i = chunk * 16; i < block.count && i < chunk * 16 + 16; i++) memcpy(packed + i * C, x + block.rows[i] * C, C * sizeof(float));
+  });
+  return packed;
+}
+
+/// Writes the block's rows of y [M, C], which write(rows) gives one after the other.
+template <class Write>
+static inline void scattered(const Block& block, float* y, int64_t C, Write&& write) {
+  if (block.together()) return write(y + block.rows[0] * C);
+  float* packed = sharedScratch(kGradientSlot, block.count * C);
+  write(packed);
+  parallelFor((block.count + 15) / 16, [=](int64_t chunk, int) {
+    for (int64_t i = chunk * 16; i < block.count && i < chunk * 16 + 16; i++) memcpy(y + block.rows[i] * C, packed + i * C, C * sizeof(float));
+  });
+}
+
+/// Zeros in the rows of y [M, C] that are not counted.
+static inline void zeroIgnored(const int32_t* targets, int64_t M, int64_t V, float* y, int64_t C) {
+  parallelFor((M + 63) / 64, [=](int64_t chunk, int) {
+    for (int64_t i = chunk * 64; i < M && i < chunk * 64 + 64; i++) {
+      if (targets[i] < 0 || targets[i] >= V) memset(y + i * C, 0, C * sizeof(float));
+    }
+  });
+}
+
+/// body(block, hidden, logits): logits = hidden · tableᵀ of some counted rows, whose hidden states these are; body may overwrite the logits.
+template <class Body>
+static inline void forLogits(bool bf16, const float* hidden, const float* table, const Counted& counted, int64_t C, int64_t V, Body&& body) {
+  const int64_t together = logitRows(V), stride = logitStride(V);
+  float* logits = sharedScratch(kLogitsSlot, (together < counted.count ? together : counted.count) * stride);
+  for (int64_t first = 0; first < counted.count; first += together) {
+    const Block block{counted.rows + first, counted.count - first < together ? counted.count - first : together};
+    const float* own = gathered(block, hidden, C);
+    gemm(bf16, false, true, block.count, V, C, own, C, table, C, logits, stride, false);
+    body(block, own, logits);
+  }
+}
+
+/// What follows once the block's logits are their gradients: rows of dhidden = logits · table, and dtable (+)= logitsᵀ · hidden, where they are asked for.
+static inline void logitsBackward(bool bf16, const Block& block, const float* logits, const float* hidden, const float* table, float* dhidden,
+                                  float* dtable, bool addToTable, int64_t C, int64_t V) {
+  const int64_t stride = logitStride(V);
+  if (dhidden) scattered(block, dhidden, C, [=](float* rows) { gemm(bf16, false, false, block.count, C, V, logits, stride, table, C, rows, C, false); });
+  if (dtable) gemm(bf16, true, false, V, C, block.count, logits, stride, hidden, C, dtable, C, addToTable);
 }
 
 static inline float largestOfRow(const float* x, int64_t V) {
@@ -52,64 +125,70 @@ static inline float naturalLog(float x) {
   return scalar([](Vec v) { return FOURFOLD_ISA::log(v); }, x);
 }
 
-/// The target of a row: -1 when it is ignored, also when it is outside the vocabulary, which is reported.
-static inline int64_t targetOf(const int32_t* targets, int64_t row, int64_t V) {
-  const int64_t target = targets[row];
-  if (target >= V || target < -1) {
-    fail("crossEntropy: the target is outside the vocabulary", target);
-    return -1;
+/// Whether no number before x[target] is as large, when x[target] is the largest.
+static inline bool isFirst(const float* x, int64_t target) {
+  for (int64_t j = 0; j < target; j++) {
+    if (x[j] == x[target]) return false;
   }
-  return target;
+  return true;
 }
 
 namespace kernels {
 
-// loss = scale · Σ nll. With dhidden and dtable their gradients too, as dtable = (not +=) …: backward scales both by the incoming gradient.
+// A row's loss is (1 − smoothing) · nll + smoothing · mean over the vocabulary of −log p; loss = scale · Σ weight · loss of the row. correct: whether
+// the target is the likeliest token (the first of several). With dhidden or dtable the gradients, as dtable = (not +=) …: backward scales them by
+// the incoming gradient. Source of the smoothing: Szegedy et al. 2016, section 7, as torch.nn.CrossEntropyLoss(label_smoothing) has it.
 constexpr const char* kCrossEntropy =
-    "in hidden[M*C], in table[V*C], in targets[M]:i32, out loss[1], out nll[M], out dhidden?[M*C], out dtable?[V*C], "
-    "int M, int C, int V, int bf16, real scale";
+    "in hidden[M*C], in table[V*C], in targets[M]:i32, in weights?[M], out loss[1], out losses[M], out correct?[M]:i32, out dhidden?[M*C], "
+    "out dtable?[V*C], int M, int C, int V, int bf16, real scale, real smoothing";
 static void crossEntropy(const Call& c) {
-  const float *hidden = c.f32(0), *table = c.f32(1);
+  const float *hidden = c.f32(0), *table = c.f32(1), *weights = c.f32(3);
   const int32_t* targets = c.i32(2);
-  float *nll = c.f32(4), *dhidden = c.f32(5), *dtable = c.f32(6);
+  float *losses = c.f32(5), *dhidden = c.f32(7), *dtable = c.f32(8);
+  int32_t* correct = c.i32(6);
   const int64_t M = c.n(0), C = c.n(1), V = c.n(2), stride = logitStride(V);
-  const bool bf16 = c.n(3);
-  const float scale = static_cast<float>(c.x(0));
-  forLogits(bf16, hidden, table, M, C, V, [=](int64_t first, int64_t rows, float* logits) {
-    parallelFor(rows, [=](int64_t i, int) {
+  const bool bf16 = c.n(3), gradients = dhidden || dtable;
+  const float scale = static_cast<float>(c.x(0)), smoothing = static_cast<float>(c.x(1)), sharpness = static_cast<float>(1 - c.x(1));
+  const Counted counted(targets, M, V);
+  memset(losses, 0, M * sizeof(float));
+  if (correct) memset(correct, 0, M * sizeof(int32_t));
+  if (dhidden) zeroIgnored(targets, M, V, dhidden, C);
+  if (dtable && counted.count == 0) memset(dtable, 0, V * C * sizeof(float));
+  forLogits(bf16, hidden, table, counted, C, V, [=](const Block& block, const float* own, float* logits) {
+    parallelFor(block.count, [=](int64_t i, int) {
       float* x = logits + i * stride;
-      const int64_t target = targetOf(targets, first + i, V);
-      if (target < 0) {
-        nll[first + i] = 0;
-        if (dhidden) forRow(V, [=](int64_t j, int64_t n) { storeN(x + j, zero(), n); });
-        return;
-      }
-      const float top = largestOfRow(x, V), own = x[target], total = exponentials(x, V, top, 1);
-      nll[first + i] = (top - own) + naturalLog(total);
-      if (!dhidden) return;
-      const Vec factor = set(scale / total);
-      forRow(V, [=](int64_t j, int64_t n) { storeN(x + j, mul(loadN(x + j, n), factor), n); });
-      x[target] -= scale;
+      const int64_t row = block.rows[i], target = targets[row];
+      const float top = largestOfRow(x, V), likely = x[target];
+      if (correct) correct[row] = likely == top && isFirst(x, target);
+      float below = 0;
+      if (smoothing != 0) below = sumRow(V, [=](int64_t j, int64_t n, Vec s) {
+        return FOURFOLD_ISA::add(s, select(firstN(n), FOURFOLD_ISA::sub(loadN(x + j, n), set(top)), zero()));
+      });
+      const float total = exponentials(x, V, top, 1), logTotal = naturalLog(total);
+      losses[row] = sharpness * ((top - likely) + logTotal) + smoothing * (logTotal - below / static_cast<float>(V));
+      if (!gradients) return;
+      const float weight = weights ? scale * weights[row] : scale;
+      const Vec factor = set(weight / total), everywhere = set(weight * smoothing / static_cast<float>(V));
+      forRow(V, [=](int64_t j, int64_t n) { storeN(x + j, FOURFOLD_ISA::sub(FOURFOLD_ISA::mul(loadN(x + j, n), factor), everywhere), n); });
+      x[target] -= weight * sharpness;
     });
-    if (!dhidden) return;
-    gemm(bf16, false, false, rows, C, V, logits, stride, table, C, dhidden + first * C, C, false);
-    gemm(bf16, true, false, V, C, rows, logits, stride, hidden + first * C, C, dtable, C, first > 0);
+    if (gradients) logitsBackward(bf16, block, logits, own, table, dhidden, dtable, block.rows > counted.rows, C, V);
   });
   double loss = 0;
-  for (int64_t i = 0; i < M; i++) loss += nll[i];
-  c.f32(3)[0] = static_cast<float>(loss * c.x(0));
+  for (int64_t i = 0; i < M; i++) loss += weights ? double(weights[i]) * losses[i] : losses[i];
+  c.f32(4)[0] = static_cast<float>(loss * c.x(0));
 }
 
-// dx = dy · dhidden, dw += dy · dtable.
+// dx = dy · dhidden, dw += dy · dtable, each where it is given.
 constexpr const char* kCrossEntropyGrad =
-    "in dhidden[M*C], in dtable[V*C], in dy[1], out dx[M*C], inout dw[V*C], int M, int C, int V";
+    "in dhidden?[M*C], in dtable?[V*C], in dy[1], out dx?[M*C], inout dw?[V*C], int M, int C, int V";
 static void crossEntropyGrad(const Call& c) {
   const float *dhidden = c.f32(0), *dtable = c.f32(1);
   const Vec dy = set(c.f32(2)[0]);
   float *dx = c.f32(3), *dw = c.f32(4);
   const int64_t M = c.n(0), C = c.n(1), V = c.n(2);
-  forVectors(M * C, [=](int64_t i, int64_t n) { storeN(dx + i, mul(loadN(dhidden + i, n), dy), n); });
-  if (M > 0) forVectors(V * C, [=](int64_t i, int64_t n) { storeN(dw + i, fma(loadN(dtable + i, n), dy, loadN(dw + i, n)), n); });
+  if (dx) forVectors(M * C, [=](int64_t i, int64_t n) { storeN(dx + i, mul(loadN(dhidden + i, n), dy), n); });
+  if (dw && M > 0) forVectors(V * C, [=](int64_t i, int64_t n) { storeN(dw + i, fma(loadN(dtable + i, n), dy, loadN(dw + i, n)), n); });
 }
 
 // Of the distribution softmax(logits / temperature): log p(target), entropy, log Σ e^(logit / temperature); 0 where the target is -1.
@@ -121,14 +200,12 @@ static void logProbs(const Call& c) {
   float *logProb = c.f32(3), *entropy = c.f32(4), *logSumExp = c.f32(5);
   const int64_t V = c.n(2), stride = logitStride(V);
   const float cooled = static_cast<float>(1 / c.x(0));
-  forLogits(c.n(3), c.f32(0), c.f32(1), c.n(0), c.n(1), V, [=](int64_t first, int64_t rows, float* logits) {
-    parallelFor(rows, [=](int64_t i, int) {
+  float* const outputs[] = {logProb, entropy, logSumExp};
+  for (float* values : outputs) memset(values, 0, c.n(0) * sizeof(float));
+  forLogits(c.n(3), c.f32(0), c.f32(1), Counted(targets, c.n(0), V), c.n(1), V, [=](const Block& block, const float*, float* logits) {
+    parallelFor(block.count, [=](int64_t i, int) {
       const float* x = logits + i * stride;
-      const int64_t row = first + i, target = targetOf(targets, row, V);
-      if (target < 0) {
-        logProb[row] = entropy[row] = logSumExp[row] = 0;
-        return;
-      }
+      const int64_t row = block.rows[i], target = targets[row];
       const float top = largestOfRow(x, V);
       Vec moment = zero();
       const float total = sumRow(V, [&](int64_t j, int64_t n, Vec s) {
@@ -149,7 +226,7 @@ static void logProbs(const Call& c) {
 // The gradient, by computing the logits again: dlogit = (dLogProb · (1[target] − p) − dEntropy · p (log p + H) + dLogSumExp · p) / temperature.
 constexpr const char* kLogProbsGrad =
     "in hidden[M*C], in table[V*C], in targets[M]:i32, in entropy[M], in logSumExp[M], in dLogProbs[M], in dEntropy[M], in dLogSumExp[M], "
-    "out dhidden[M*C], inout dtable[V*C], int M, int C, int V, int bf16, real temperature";
+    "out dhidden?[M*C], inout dtable?[V*C], int M, int C, int V, int bf16, real temperature";
 static void logProbsGrad(const Call& c) {
   const float *hidden = c.f32(0), *table = c.f32(1), *entropy = c.f32(3), *logSumExp = c.f32(4);
   const float *dLogProb = c.f32(5), *dEntropy = c.f32(6), *dLogSumExp = c.f32(7);
@@ -158,11 +235,11 @@ static void logProbsGrad(const Call& c) {
   const int64_t C = c.n(1), V = c.n(2), stride = logitStride(V);
   const bool bf16 = c.n(3);
   const float cooled = static_cast<float>(1 / c.x(0));
-  forLogits(bf16, hidden, table, c.n(0), C, V, [=](int64_t first, int64_t rows, float* logits) {
-    parallelFor(rows, [=](int64_t i, int) {
+  if (dhidden) zeroIgnored(targets, c.n(0), V, dhidden, C);
+  forLogits(bf16, hidden, table, Counted(targets, c.n(0), V), C, V, [=](const Block& block, const float* own, float* logits) {
+    parallelFor(block.count, [=](int64_t i, int) {
       float* x = logits + i * stride;
-      const int64_t row = first + i, target = targetOf(targets, row, V);
-      if (target < 0) return forRow(V, [=](int64_t j, int64_t n) { storeN(x + j, zero(), n); });
+      const int64_t row = block.rows[i], target = targets[row];
       const Vec flat = set(dLogSumExp[row] - dLogProb[row]), tilt = set(dEntropy[row]);
       forRow(V, [=](int64_t j, int64_t n) {
         const Vec logP = sub(mul(loadN(x + j, n), set(cooled)), set(logSumExp[row])), p = exp(logP);
@@ -171,8 +248,7 @@ static void logProbsGrad(const Call& c) {
       });
       x[target] += dLogProb[row] * cooled;
     });
-    gemm(bf16, false, false, rows, C, V, logits, stride, table, C, dhidden + first * C, C, false);
-    gemm(bf16, true, false, V, C, rows, logits, stride, hidden + first * C, C, dtable, C, true);
+    logitsBackward(bf16, block, logits, own, table, dhidden, dtable, true, C, V);
   });
 }
 

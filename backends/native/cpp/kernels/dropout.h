@@ -1,4 +1,4 @@
-// Dropout whose mask is a function of (seed, step, row, site, column): the twin of the mask in ops/dropout.ts.
+// Dropout and noise that are functions of (seed, step, row, site, column): the twins of ops/dropout.ts and ops/noise.ts.
 #pragma once
 
 #include "activation.h"
@@ -6,10 +6,10 @@
 namespace fourfold {
 namespace FOURFOLD_ISA {
 
-// A row is cut into blocks of 64 columns. Column 64 b + 16 w + l of it is word w of the Philox block with counter 16 b + l.
+// Random words of a row: it is cut into blocks of 64 columns. Column 64 b + 16 w + l of it is word w of the Philox block with counter 16 b + l.
 constexpr int kMaskLanes = 16, kMaskBlock = 4 * kMaskLanes;
 
-static inline void maskWords(const int32_t* key, uint32_t block, uint32_t row, uint32_t site, uint32_t words[kMaskBlock]) {
+static inline void rowWords(const int32_t* key, uint32_t block, uint32_t row, uint32_t site, uint32_t words[kMaskBlock]) {
   uint32_t c0[kMaskLanes], c1[kMaskLanes], c2[kMaskLanes], c3[kMaskLanes];
   for (int l = 0; l < kMaskLanes; l++) {
     c0[l] = block * kMaskLanes + l;
@@ -56,11 +56,34 @@ static void dropout(const Call& c) {
   forWholeRows(M, C, [=](int64_t i) {
     uint32_t words[kMaskBlock];
     for (int64_t j = 0; j < C; j += kMaskBlock) {
-      maskWords(key, uint32_t(j / kMaskBlock), uint32_t(firstRow + i), site, words);
+      rowWords(key, uint32_t(j / kMaskBlock), uint32_t(firstRow + i), site, words);
       const float* from = x + i * C + j;
       float* to = y + i * C + j;
       const int64_t n = C - j < kMaskBlock ? C - j : kMaskBlock;
       for (int64_t k = 0; k < n; k++) to[k] = from[k] * (words[k] >= threshold ? kept : 0.f);
+    }
+  });
+}
+
+// y = x + scale of the row · u, with u uniform in (-1, 1) of 24 bits, by the same key and rows as dropout's. y may be x.
+constexpr const char* kNoise = "in x[M*C], in scale[M], in key[4]:i32, out y[M*C], int M, int C, int site";
+static void noise(const Call& c) {
+  const float *x = c.f32(0), *scale = c.f32(1);
+  const int32_t* key = c.i32(2);
+  float* y = c.f32(3);
+  const int64_t M = c.n(0), C = c.n(1), firstRow = int64_t(key[3]) * M;
+  const uint32_t site = uint32_t(c.n(2));
+  forWholeRows(M, C, [=](int64_t i) {
+    uint32_t words[kMaskBlock];
+    const float own = scale[i];
+    if (own == 0) return forRow(C, [=](int64_t j, int64_t n) { storeN(y + i * C + j, loadN(x + i * C + j, n), n); });
+    for (int64_t j = 0; j < C; j += kMaskBlock) {
+      rowWords(key, uint32_t(j / kMaskBlock), uint32_t(firstRow + i), site, words);
+      const float* from = x + i * C + j;
+      float* to = y + i * C + j;
+      const int64_t n = C - j < kMaskBlock ? C - j : kMaskBlock;
+      // An odd number below 2^24 in size, times 2^-24: exact, and never -1, 0 or 1.
+      for (int64_t k = 0; k < n; k++) to[k] = from[k] + own * (float(int32_t(words[k] >> 7 | 1) - (1 << 24)) * 0x1p-24f);
     }
   });
 }

@@ -57,7 +57,7 @@ static void normForward(const float* x, const float* delta, const float* w, cons
   });
 }
 
-/// dx = gradient through the norm, + dtotal where given. dx may be dy or dtotal.
+/// dx = gradient through the norm, + dtotal where given; dw and db are added to where they are given. dx may be dy or dtotal.
 template <bool kCentred>
 static void normBackward(const float* x, const float* w, const float* mean, const float* rstd, const float* dy, const float* dtotal, float* dx,
                          float* dw, float* db, int64_t M, int64_t C) {
@@ -76,8 +76,8 @@ static void normBackward(const float* x, const float* w, const float* mean, cons
       };
       float slope = 0;
       const float tilt = sumRow(C, [&](int64_t j, int64_t n, Vec s) {
-        const Vec z = normed(j, n), d = loadN(dy + at + j, n), before = i == first ? zero() : loadN(partW + j, n);
-        storeN(partW + j, fma(d, z, before), n);
+        const Vec z = normed(j, n), d = loadN(dy + at + j, n), before = !dw || i == first ? zero() : loadN(partW + j, n);
+        if (dw) storeN(partW + j, fma(d, z, before), n);
         if (db) storeN(partB + j, i == first ? d : add(loadN(partB + j, n), d), n);
         return fma(mul(d, loadN(w + j, n)), z, s);
       }) / C;
@@ -89,7 +89,7 @@ static void normBackward(const float* x, const float* w, const float* mean, cons
       });
     }
   });
-  addRowsInOrder(weightParts, chunks, C, dw);
+  if (dw) addRowsInOrder(weightParts, chunks, C, dw);
   if (db) addRowsInOrder(biasParts, chunks, C, db);
 }
 
@@ -101,7 +101,7 @@ static void rmsNorm(const Call& c) {
 }
 
 constexpr const char* kRmsNormGrad =
-    "in x[M*C], in w[C], in rstd[M], in dy[M*C], in dtotal?[M*C], out dx[M*C], inout dw[C], int M, int C";
+    "in x[M*C], in w[C], in rstd[M], in dy[M*C], in dtotal?[M*C], out dx[M*C], inout dw?[C], int M, int C";
 static void rmsNormGrad(const Call& c) {
   normBackward<false>(c.f32(0), c.f32(1), nullptr, c.f32(2), c.f32(3), c.f32(4), c.f32(5), c.f32(6), nullptr, c.n(0), c.n(1));
 }
@@ -113,7 +113,7 @@ static void layerNorm(const Call& c) {
 }
 
 constexpr const char* kLayerNormGrad =
-    "in x[M*C], in w[C], in mean[M], in rstd[M], in dy[M*C], in dtotal?[M*C], out dx[M*C], inout dw[C], inout db?[C], int M, int C";
+    "in x[M*C], in w[C], in mean[M], in rstd[M], in dy[M*C], in dtotal?[M*C], out dx[M*C], inout dw?[C], inout db?[C], int M, int C";
 static void layerNormGrad(const Call& c) {
   normBackward<true>(c.f32(0), c.f32(1), c.f32(2), c.f32(3), c.f32(4), c.f32(5), c.f32(6), c.f32(7), c.f32(8), c.n(0), c.n(1));
 }
