@@ -3,8 +3,10 @@ import * as tf from '@tensorflow/tfjs';
 import { attention, cachedAttention } from '../ops/attention.js';
 import { dropout } from '../ops/dropout.js';
 import { embedding } from '../ops/embedding.js';
+import { isFrozen, withoutGradient } from '../ops/gradients.js';
 import { addLayerNorm, layerNorm } from '../ops/layer-norm.js';
 import { type LinearActivation, linear, packedLinear } from '../ops/linear.js';
+import { noise } from '../ops/noise.js';
 import { addRmsNorm, rmsNorm } from '../ops/rms-norm.js';
 import { rope } from '../ops/rope.js';
 import { swiglu } from '../ops/swiglu.js';
@@ -31,9 +33,17 @@ export interface ForwardOptions {
   packed?: PackedParameters;
   /** [4] int32 (seed low, seed high, step, micro-step): dropout is on when it is given. */
   dropoutKey?: tf.Tensor1D;
+  /**
+   * Uniform noise on the embedding of each token, up to `scale` [B, T] float32 in size; `key` as dropout's.
+   * Source: Jain et al. 2023 (NEFTune), Algorithm 1: scale = α/√(L·C), with L the tokens of the token's sequence.
+   */
+  embeddingNoise?: { key: tf.Tensor1D; scale: tf.Tensor2D };
   /** `bidirectional` makes the body an encoder. */
   mask?: 'causal' | 'bidirectional';
 }
+
+/** The noise's site; those of dropout are the numbers from 0. */
+const NOISE_SITE = 0x4e454654;
 
 /**
  * The Transformer's body: ids to hidden states after the last norm.
@@ -45,26 +55,50 @@ export function forward(parameters: Parameters, config: ModelConfig, batch: Batc
   const drop = <T extends tf.Tensor>(x: T, site: number): T =>
     options.dropoutKey && config.dropout > 0 ? (dropout(x, config.dropout, options.dropoutKey, site) as T) : x;
 
-  let x = tf.tidy(() => drop(family.embed(batch), 0)); // [B, T, C]
-  // Each branch's output waits in `delta` until the next norm, which adds it to the stream and normalises in one pass.
-  let delta: tf.Tensor3D | undefined;
-  for (let layer = 0; layer < config.num_hidden_layers; layer++) {
-    const before = delta ? [x, delta] : [x];
-    const [stream, branch]: tf.Tensor3D[] = tf.tidy(() => {
-      const [x1, h1] = delta ? family.addNorm(x, delta, layer, 'attention') : [x, family.norm(x, layer)];
-      const attended = drop(family.attend(h1, batch, layer), 1 + 2 * layer);
-      const [x2, h2] = family.addNorm(x1, attended, layer, 'mlp');
-      return [x2, drop(family.mlp(h2, layer), 2 + 2 * layer)];
-    });
-    for (const tensor of before) tensor.dispose();
-    x = stream;
-    delta = branch;
-  }
+  const embed = (): Stream => [tf.tidy(() => drop(noised(family.embed(batch), options), 0))]; // [B, T, C]
+  /** The layers from `first` up to `end`. */
+  const through = (stream: Stream, first: number, end: number): Stream => {
+    let [x, delta] = stream;
+    for (let layer = first; layer < end; layer++) {
+      const before = delta ? [x, delta] : [x];
+      [x, delta] = tf.tidy(() => {
+        const [x1, h1] = delta ? family.addNorm(x, delta, layer, 'attention') : [x, family.norm(x, layer)];
+        const attended = drop(family.attend(h1, batch, layer), 1 + 2 * layer);
+        const [x2, h2] = family.addNorm(x1, attended, layer, 'mlp');
+        return [x2, drop(family.mlp(h2, layer), 2 + 2 * layer)];
+      }) as tf.Tensor3D[];
+      for (const tensor of before) tensor.dispose();
+    }
+    return delta ? [x, delta] : [x];
+  };
+  // The embedding and the lowest layers take no gradient while none of their parameters is trained.
+  const frozen = frozenLayers(parameters, config);
+  const start = frozen === undefined ? embed() : (withoutGradient(() => through(embed(), 0, frozen)) as Stream);
+  const [x, delta] = through(start, frozen ?? 0, config.num_hidden_layers);
   if (options.cache) appended(options.cache, batch.ids.shape[1]);
   const hidden = tf.tidy(() => family.addNorm(x, delta!, config.num_hidden_layers, 'attention')[1]); // [B, T, C]
   x.dispose();
   delta!.dispose();
   return hidden;
+}
+
+/** The residual stream [B, T, C]; each branch's output waits until the next norm, which adds it to the stream and normalises in one pass. */
+type Stream = [x: tf.Tensor3D] | [x: tf.Tensor3D, delta: tf.Tensor3D];
+
+function noised(x: tf.Tensor3D, { embeddingNoise }: ForwardOptions): tf.Tensor3D {
+  return embeddingNoise ? noise(x, embeddingNoise.scale, embeddingNoise.key, NOISE_SITE) : x;
+}
+
+/** How many of the lowest layers have frozen parameters only; undefined where the embedding is trained. */
+function frozenLayers(parameters: Parameters, config: ModelConfig): number | undefined {
+  let lowest = config.num_hidden_layers;
+  for (const [name, parameter] of parameters) {
+    if (isFrozen(parameter)) continue;
+    const layer = /\.(?:layers|h)\.(\d+)\./.exec(name);
+    if (layer) lowest = Math.min(lowest, Number(layer[1]));
+    else if (/\.(embed_tokens|wte|wpe)\.weight$/.test(name)) return undefined;
+  }
+  return lowest;
 }
 
 /** The linear layer `name`: h [B, T, in] to [B, T, out]. */

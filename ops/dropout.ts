@@ -1,8 +1,8 @@
 // Legend: M rows (all dimensions but the last), C columns.
 import * as tf from '@tensorflow/tfjs';
 import { lastWritten } from '../backends/recording.js';
-import { philox } from '../util/random.js';
 import { hasKernel, onTape, runKernel } from './fused.js';
+import { randomTensor } from './random-words.js';
 
 /**
  * Sets each element to 0 with probability p and divides the others by 1 − p. Whether an element is kept is a function of
@@ -29,22 +29,7 @@ function fusedDropout<T extends tf.Tensor>(x: T, p: number, key: tf.Tensor1D, si
 
 /** 0 where an element is dropped, 1/(1 − p) where it is kept. The twin of backends/native/cpp/kernels/dropout.h. */
 function dropoutMask(shape: number[], p: number, key: ArrayLike<number>, site: number): tf.Tensor {
-  const C = shape[shape.length - 1];
-  const M = shape.slice(0, -1).reduce((a, b) => a * b, 1);
   const threshold = Math.floor(p * 2 ** 32);
   const kept = 1 / (1 - p);
-  const mask = new Float32Array(M * C);
-  for (let i = 0; i < M; i++) {
-    // Column 64·b + 16·w + l is word w of the Philox block with counter 16·b + l.
-    for (let block = 0; block < C; block += 64) {
-      for (let lane = 0; lane < 16 && block + lane < C; lane++) {
-        const words = philox([key[0], key[1]], [block / 4 + lane, key[3] * M + i, key[2], site]);
-        for (let w = 0; w < 4; w++) {
-          const column = block + 16 * w + lane;
-          if (column < C && words[w] >= threshold) mask[i * C + column] = kept;
-        }
-      }
-    }
-  }
-  return tf.tensor(mask, shape);
+  return randomTensor(shape, key, site, (word) => (word >= threshold ? kept : 0));
 }

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { hasKernel, runKernel } from './fused.js';
+import { hasKernel, onTape, runKernel } from './fused.js';
 
 /**
  * Where the gradients of parameters go. A fused op adds a parameter's gradient to that parameter's buffer inside its backward kernel;
@@ -36,6 +36,24 @@ export function isFrozen(parameter: tf.Tensor): boolean {
  */
 export function tapeRoot(): tf.Scalar | undefined {
   return root;
+}
+
+/**
+ * Runs a part of a model in which nothing is trained: no gradient passes through it, and nothing is kept for one. What is computed from its
+ * results has gradients again.
+ */
+export function withoutGradient<T extends tf.Tensor>(run: () => T[]): T[] {
+  // The engine's own counter, which its type declarations keep private: inside a kernel no tape is on.
+  const { state } = tf.engine() as unknown as { state: { kernelDepth: number } };
+  state.kernelDepth++;
+  let made: T[];
+  try {
+    made = run();
+  } finally {
+    state.kernelDepth--;
+  }
+  if (root) onTape('FourfoldConstant', { root }, made, [], () => ({ root: tf.scalar(0) }));
+  return made;
 }
 
 /**
