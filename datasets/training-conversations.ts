@@ -6,7 +6,7 @@ import { exists, makeFolder } from '../util/files.js';
 import { readConversations, splitKey } from './conversations.js';
 import { type Dataset, readDataset } from './dataset.js';
 import { isHeldOut } from './documents.js';
-import { importCorpus } from './import.js';
+import { importData } from './import.js';
 import { type Mixture, mixtureWeights } from './mixture.js';
 import { conversationSettings, prepareConversations, REPLAY } from './prepare-conversations.js';
 import { prepareTraining } from './training.js';
@@ -99,10 +99,17 @@ async function tablesOf(paths: readonly string[], directory: string, { reuse, sa
     const table = `${directory}.conversations-${i}.arrow`;
     tables.push(table);
     if (reuse && (await exists(table))) continue;
-    const imported = await importCorpus({ paths: [given], output: table, overwrite: true });
+    const imported = await importData({ paths: [given], output: table, overwrite: true });
+    if (imported.table !== 'conversations') throw noConversations(given, imported.table);
     if (imported.quarantined > 0) say(`${imported.quarantined} bad rows set aside in ${imported.quarantine}`);
   }
   return tables;
+}
+
+function noConversations(given: string, table: string): UserError {
+  return new UserError(
+    `fine-tuning: data.path must lead to conversations; ${given} is read as a table of ${table}. Import it yourself, naming its format or columns (fourfold data import --help)`,
+  );
 }
 
 /** The directory of prepared text that is replayed: the one that is named, or one made of the text that is named. */

@@ -13,9 +13,11 @@ import { type ModelConfig, parameterCount } from '../model/config.js';
 import { initialParameters, parametersFrom } from '../model/parameters.js';
 import { setPrecision } from '../ops/precision.js';
 import type { Tokenizer } from '../tokenizer/index.js';
+import { tokenPieces } from '../tokenizer/pieces.js';
 import { duration } from '../training/progress.js';
 import { disposeState, type TrainState, trainState } from '../training/state.js';
 import { type StepOptions, stepper } from '../training/step.js';
+import { MASK_SIGN, tokenStripes } from '../util/terminal.js';
 import { loaderOptions, stepOptions, stepsOf } from './pretrain.js';
 import { loadBase, openSftLoader, sftStepOptions, sftSteps } from './sft.js';
 import { sourceTable } from './source-table.js';
@@ -45,7 +47,7 @@ export async function dryRun(config: PretrainConfig): Promise<string> {
   });
 }
 
-/** The same of supervised fine-tuning; its example is the first conversation of the first batch, what is to be predicted in ⟦ ⟧. */
+/** The same of supervised fine-tuning; its example is the first conversation of the first batch. */
 export async function sftDryRun(config: SftConfig): Promise<string> {
   return rehearse(config, async (directory, say) => {
     const base = await loadBase(config);
@@ -153,17 +155,12 @@ function example({ ids, targets, contextLength }: HostBatch, tokenizer: Tokenize
   ].join('\n');
 }
 
-/** The first conversation of the first row, with ⟦ ⟧ around what is to be predicted. */
+/** The first conversation of the first row, token by token as `data inspect --tokens` shows it. */
 function conversation({ ids, segments, targets, contextLength }: HostBatch, tokenizer: Tokenizer): string {
   const end = segments.subarray(0, contextLength).findIndex((segment) => segment !== segments[0]);
   const length = end < 0 ? contextLength : end;
-  const runs: { supervised: boolean; ids: number[] }[] = [];
-  for (let i = 0; i < length; i++) {
-    const supervised = i > 0 && targets[i - 1] >= 0; // the target of a token is the next one
-    if (runs.at(-1)?.supervised !== supervised) runs.push({ supervised, ids: [] });
-    runs.at(-1)!.ids.push(ids[i]);
-  }
-  const text = runs.map(({ supervised, ids }) => (supervised ? `⟦${tokenizer.decode(ids)}⟧` : tokenizer.decode(ids))).join('');
-  const count = runs.filter(({ supervised }) => supervised).reduce((sum, { ids }) => sum + ids.length, 0);
-  return `first conversation, ${count} of ${length} tokens to be predicted, in ⟦ ⟧:\n${text}`;
+  const predicted = Array.from({ length }, (_, i) => i > 0 && targets[i - 1] >= 0); // the target of a token is the next one
+  const pieces = tokenPieces(tokenizer, ids.subarray(0, length)).map((piece, i) => ({ ...piece, faint: !predicted[i] }));
+  const count = predicted.filter(Boolean).length;
+  return `first conversation, ${count} of ${length} tokens to be predicted, marked ${MASK_SIGN}:\n${tokenStripes(pieces)}`;
 }

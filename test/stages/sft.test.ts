@@ -245,7 +245,8 @@ describe('supervised fine-tuning', () => {
     await assert.rejects(run('too-long', { data: { ...data, overlong: 'error' } }), /too long: .*long\.arrow, row 1 \(\d+ tokens\)/);
     const report = await quietly(() => sftDryRun(config('rehearsed', { data })));
     assert.match(report, /2 conversations \(1 too long, 0 cut\)/);
-    assert.match(report, /<\|user\|>Where is house 0 of Avon\?<\|eos\|><\|assistant\|>⟦It is in Avon\.<\|eos\|>⟧/);
+    const marked = report.split('\n').filter((line) => line.startsWith('▌'));
+    assert.equal(marked.map((line) => line.slice(2).replaceAll('|', '')).join(''), 'It is in Avon.<eos>');
   });
 
   it('refuses to resume with other masks', async () => {
