@@ -15,6 +15,7 @@ export function randomBatch(vocabSize: number, B: number, T: number, index: numb
     batchSize: B,
     contextLength: T,
     supervised: size,
+    weight: size,
     bytes: size,
   };
 }

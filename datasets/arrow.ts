@@ -1,4 +1,4 @@
-import { Field, List, makeData, RecordBatch, Schema, Struct, Uint16, Uint32, Utf8 } from 'apache-arrow';
+import { Bool, type DataType, Field, Float32, List, makeData, RecordBatch, Schema, Struct, Uint16, Uint32, Utf8 } from 'apache-arrow';
 import { UserError } from '../util/errors.js';
 
 export type { RecordBatch } from 'apache-arrow';
@@ -15,14 +15,26 @@ export function corpusSchema(metadata: Metadata): Schema {
   return new Schema([new Field('text', text, false), new Field('source', text, false)], new Map(metadata));
 }
 
-/** Prepared documents: their `ids` with bos and eos, the UTF-8 `bytes` of their text, and their `source`. */
-export function tokensSchema(vocabSize: number, metadata: Metadata): Schema {
-  const id = vocabSize <= 0x10000 ? new Uint16() : new Uint32();
-  const ids = new List(new Field('item', id, false));
-  return new Schema(
-    [new Field('ids', ids, false), new Field('bytes', new Uint32(), false), new Field('source', text, false)],
-    new Map(metadata),
-  );
+/** Columns that prepared tokens have besides. */
+export interface TokenColumns {
+  supervised?: boolean;
+  weight?: boolean;
+}
+
+/**
+ * Prepared documents: their `ids` with bos and eos, the UTF-8 `bytes` of their text, and their `source`; where asked for, also `supervised` (of
+ * each id, true = it is to be predicted) and `weight` (what the document's targets count in the loss).
+ */
+export function tokensSchema(vocabSize: number, metadata: Metadata, columns: TokenColumns = {}): Schema {
+  const listOf = (type: DataType) => new List(new Field('item', type, false));
+  const fields = [
+    new Field('ids', listOf(vocabSize <= 0x10000 ? new Uint16() : new Uint32()), false),
+    ...(columns.supervised ? [new Field('supervised', listOf(new Bool()), false)] : []),
+    new Field('bytes', new Uint32(), false),
+    new Field('source', text, false),
+    ...(columns.weight ? [new Field('weight', new Float32(), false)] : []),
+  ];
+  return new Schema(fields, new Map(metadata));
 }
 
 export function textData(values: readonly string[]) {
@@ -61,9 +73,18 @@ export interface TokenRows {
   offsets: Int32Array;
   bytes: Uint32Array;
   source: string;
+  /** Of each token, 1 = it is to be predicted; for a schema with `supervised`. */
+  supervised?: Uint8Array;
+  /** Of each document; for a schema with `weight`. */
+  weights?: Float32Array;
 }
 
-export function tokensBatch(schema: Schema, { ids, offsets, bytes, source }: TokenRows): RecordBatch {
+/** @throws Error when the schema has a column that the rows do not, or the other way round. */
+export function tokensBatch(schema: Schema, { ids, offsets, bytes, source, supervised, weights }: TokenRows): RecordBatch {
+  const has = (name: string) => schema.fields.some((field) => field.name === name);
+  if (has('supervised') !== (supervised !== undefined) || has('weight') !== (weights !== undefined)) {
+    throw new Error(`tokensBatch: the rows must have the columns ${schema.names.join(', ')}, and no others`);
+  }
   const type = schema.fields[0].type as List<Uint16 | Uint32>;
   const length = bytes.length;
   const values = new (type.valueType instanceof Uint16 ? Uint16Array : Uint32Array)(offsets[length]);
@@ -75,9 +96,22 @@ export function tokensBatch(schema: Schema, { ids, offsets, bytes, source }: Tok
   const child = makeData({ type: type.valueType as Uint16, length: values.length, nullCount: 0, data: values as Uint16Array });
   return batchOf(schema, length, [
     makeData({ type: type as List<Uint16>, length, nullCount: 0, valueOffsets: offsets, child }),
+    ...(supervised ? [flagsData(offsets, supervised)] : []),
     makeData({ type: new Uint32(), length, nullCount: 0, data: bytes }),
     textData(new Array<string>(length).fill(source)),
+    ...(weights ? [makeData({ type: new Float32(), length, nullCount: 0, data: weights })] : []),
   ]);
+}
+
+/** Lists of true and false, 8 of them a byte. */
+function flagsData(offsets: Int32Array, flags: Uint8Array) {
+  const bits = new Uint8Array(Math.ceil(flags.length / 8));
+  flags.forEach((flag, i) => {
+    if (flag !== 0) bits[i >> 3] |= 1 << (i & 7);
+  });
+  const child = makeData({ type: new Bool(), length: flags.length, nullCount: 0, data: bits });
+  const type = new List(new Field('item', new Bool(), false));
+  return makeData({ type, length: offsets.length - 1, nullCount: 0, valueOffsets: offsets, child });
 }
 
 /** Requires columns of a table; says which are there. */

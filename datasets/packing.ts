@@ -1,4 +1,4 @@
-import type { Tokens } from './tokens.js';
+import { lastAtMost, type Tokens } from './tokens.js';
 
 /** A batch in plain arrays, [B·T] each; B rows of T tokens. */
 export interface HostBatch {
@@ -11,8 +11,12 @@ export interface HostBatch {
   targets: Int32Array;
   batchSize: number;
   contextLength: number;
+  /** What each target counts in the loss, 0 where it is ignored; absent where each counts 1. */
+  weights?: Float32Array;
   /** Targets that are not ignored. */
   supervised: number;
+  /** Sum of the targets' weights; `supervised` where each counts 1. */
+  weight: number;
   /** UTF-8 bytes of text that the targets stand for. */
   bytes: number;
 }
@@ -27,8 +31,20 @@ export function emptyBatch(batchSize: number, contextLength: number, padding: nu
     batchSize,
     contextLength,
     supervised: 0,
+    weight: 0,
     bytes: 0,
   };
+}
+
+/** Tokens of the segment that each token is in, [B·T]; 0 on padding. */
+export function segmentLengths({ segments, contextLength }: Pick<HostBatch, 'segments' | 'contextLength'>): Int32Array {
+  const lengths = new Int32Array(segments.length);
+  for (let start = 0, end = 0; start < segments.length; start = end) {
+    const rowEnd = (Math.floor(start / contextLength) + 1) * contextLength;
+    while (end < rowEnd && segments[end] === segments[start]) end++;
+    if (segments[start] >= 0) lengths.fill(end - start, start, end);
+  }
+  return lengths;
 }
 
 /** How tokens become rows. */
@@ -38,9 +54,12 @@ export interface Packing {
   fill(batch: HostBatch, place: number, row: number): void;
 }
 
-/** Writes `inputs` tokens from `start` as one segment, the first `targets` of which predict the token after. */
+/** What `writeSegment` takes from. */
+export type SegmentTokens = Pick<Tokens, 'ids' | 'offsets' | 'bytes' | 'supervised' | 'weights'>;
+
+/** Writes `inputs` tokens from `start` as one segment, the first `targets` of which predict the token after, where that is to be predicted. */
 export function writeSegment(
-  { ids, bytes }: Pick<Tokens, 'ids' | 'bytes'>,
+  tokens: SegmentTokens,
   batch: HostBatch,
   offset: number,
   segment: number,
@@ -48,14 +67,28 @@ export function writeSegment(
   inputs: number,
   targets: number,
 ): void {
+  const { ids, supervised, weights } = tokens;
+  if (weights) batch.weights ??= Float32Array.from(batch.targets, (target) => (target >= 0 ? 1 : 0));
   for (let i = 0; i < inputs; i++) {
     batch.ids[offset + i] = ids[start + i];
     batch.positions[offset + i] = i;
     batch.segments[offset + i] = segment;
-    if (i < targets) batch.targets[offset + i] = ids[start + i + 1];
+    if (i < targets && supervised?.[start + i + 1] !== 0) batch.targets[offset + i] = ids[start + i + 1];
   }
-  batch.supervised += targets;
-  batch.bytes += bytes(start + 1, start + 1 + targets);
+  const [first, last] = [start + 1, start + 1 + targets];
+  let document = weights ? lastAtMost(tokens.offsets, first) : 0;
+  for (let from = first, to = first; from < last; from = to + 1) {
+    for (to = from; to < last && supervised?.[to] !== 0; ) to++;
+    batch.supervised += to - from;
+    batch.bytes += tokens.bytes(from, to);
+    if (!batch.weights) batch.weight += to - from;
+    for (let i = from; batch.weights && i < to; i++) {
+      while (weights && tokens.offsets[document + 1] <= i) document++;
+      const weight = weights ? weights[document] : 1;
+      batch.weights[offset + i - first] = weight;
+      batch.weight += weight;
+    }
+  }
 }
 
 /** Documents one after another, cut every `contextLength` tokens; each token but the first is a target once, the last row is filled up. */

@@ -1,5 +1,5 @@
 import { philox } from '../util/random.js';
-import { writeSegment } from './packing.js';
+import { type SegmentTokens, writeSegment } from './packing.js';
 import { type RowStream, type RowsOptions, tokensOf } from './rows.js';
 import type { TokenStore } from './token-store.js';
 import { lastAtMost, type Tokens, tokensOfBatch } from './tokens.js';
@@ -31,20 +31,49 @@ export function randomRows(options: RowsOptions & { cache: BatchCache }): RowStr
     async fill(batch, place) {
       const start = draw(drawn);
       const end = start + contextLength + 1;
-      let bytes = 0;
+      const parts: Part[] = [];
       for (let i = lastAtMost(starts, start); starts[i] < end && i < batches.length; i++) {
         const held = cache.held(batches[i]) ?? (await cache.read(batches[i]));
         const from = Math.max(0, start - starts[i]);
         const to = Math.min(held.ids.length, end - starts[i]);
         ids.set(held.ids.subarray(from, to), starts[i] + from - start);
-        bytes += held.bytes(Math.max(from, start + 1 - starts[i]), to);
+        parts.push({ held, from, to, at: starts[i] + from - start });
       }
-      writeSegment({ ids, bytes: () => bytes }, batch, place * contextLength, 0, 0, contextLength, contextLength);
+      writeSegment(rowOf(ids, parts), batch, place * contextLength, 0, 0, contextLength, contextLength);
       drawn++;
     },
     state: () => ({ epoch: 0, window: 0, row: 0, drawn }),
     async restore(state) {
       drawn = state.drawn;
+    },
+  };
+}
+
+/** Tokens from … to of a record batch, which lie in a row from `at` on. */
+interface Part {
+  held: Tokens;
+  from: number;
+  to: number;
+  at: number;
+}
+
+/** A row put together from record batches. Where one has weights, each token of the row is a document of its own with the weight of its document. */
+function rowOf(ids: Tokens['ids'], parts: readonly Part[]): SegmentTokens {
+  const length = ids.length;
+  const supervised = parts.some(({ held }) => held.supervised) ? new Uint8Array(length).fill(1) : undefined;
+  const weights = parts.some(({ held }) => held.weights) ? new Float32Array(length).fill(1) : undefined;
+  for (const { held, from, to, at } of parts) {
+    if (held.supervised) supervised!.set(held.supervised.subarray(from, to), at);
+    for (let i = from; held.weights && i < to; i++) weights![at + i - from] = held.weights[lastAtMost(held.offsets, i)];
+  }
+  return {
+    ids,
+    supervised,
+    weights,
+    offsets: weights ? Int32Array.from({ length: length + 1 }, (_, i) => i) : Int32Array.of(0, length),
+    bytes: (first, last) => {
+      const within = ({ held, from, to, at }: Part) => held.bytes(Math.max(from, from + first - at), Math.min(to, from + last - at));
+      return parts.reduce((sum, part) => sum + within(part), 0);
     },
   };
 }
@@ -71,12 +100,16 @@ export class BatchCache {
   async read(index: number): Promise<Tokens> {
     const tokens = tokensOfBatch(await this.store.read(index), this.store.byteLengths);
     this.batches.set(index, tokens);
-    this.bytes += tokens.ids.byteLength;
-    for (const [oldest, { ids }] of this.batches) {
+    this.bytes += bytesHeld(tokens);
+    for (const [oldest, held] of this.batches) {
       if (this.bytes <= this.mostBytes || oldest === index) break;
       this.batches.delete(oldest);
-      this.bytes -= ids.byteLength;
+      this.bytes -= bytesHeld(held);
     }
     return tokens;
   }
+}
+
+function bytesHeld({ ids, supervised }: Tokens): number {
+  return ids.byteLength + (supervised?.byteLength ?? 0);
 }

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { DataType } from 'apache-arrow';
 import { readTokenizer } from '../tokenizer/index.js';
 import { UserError } from '../util/errors.js';
 import { checkColumns, type OpenArrow, openArrow, type RecordBatch } from './arrow.js';
@@ -11,6 +12,10 @@ export interface TokenBatch {
   offsets: Int32Array;
   /** UTF-8 bytes of each document that its tokens do not tell (those of unknown words); missing where they tell all. */
   untold?: Int32Array;
+  /** Of each token, 1 = it is to be predicted; missing where all are. */
+  supervised?: Uint8Array;
+  /** What the targets of each document count in the loss; missing where all count 1. */
+  weights?: Float32Array;
 }
 
 /** What dataset.json says of a record batch. */
@@ -107,7 +112,42 @@ function tokenBatch(file: string, batch: RecordBatch, said: StoredBatch, byteLen
   }
   const bounds =
     offsets[0] === 0 ? offsets.subarray(0, batch.numRows + 1) : offsets.slice(0, batch.numRows + 1).map((end) => end - offsets[0]);
-  return { ids, offsets: bounds, untold: untoldBytes(file, ids, bounds, bytes, byteLengths) };
+  return {
+    ids,
+    offsets: bounds,
+    untold: untoldBytes(file, ids, bounds, bytes, byteLengths),
+    supervised: supervisedTokens(file, batch, bounds),
+    weights: documentWeights(file, batch),
+  };
+}
+
+/** The column `supervised`, where there is one: a flag for each token. */
+function supervisedTokens(file: string, batch: RecordBatch, bounds: Int32Array): Uint8Array | undefined {
+  const lists = batch.getChild('supervised')?.data[0];
+  if (lists === undefined) return undefined;
+  const [bits, offsets] = [lists.children[0], lists.valueOffsets];
+  const flags = bits && DataType.isBool(bits.type) && bits.nullCount === 0 && lists.nullCount === 0 && offsets instanceof Int32Array;
+  if (!flags || bounds.some((end, d) => offsets[d] - offsets[0] !== end)) {
+    throw damaged(file, 'in supervised a list of as many true and false as there are ids, in each row', 'others');
+  }
+  const values: Uint8Array = bits.values;
+  return Uint8Array.from({ length: bounds[bounds.length - 1] }, (_, i) => {
+    const at = bits.offset + offsets[0] + i;
+    return (values[at >> 3] >> (at & 7)) & 1;
+  });
+}
+
+/** The column `weight`, where there is one. */
+function documentWeights(file: string, batch: RecordBatch): Float32Array | undefined {
+  const column = batch.getChild('weight')?.data[0];
+  if (column === undefined) return undefined;
+  const values = column.values;
+  if (!(values instanceof Float32Array) || column.nullCount > 0)
+    throw damaged(file, 'weight as float32 without nulls', String(column.type));
+  const weights = values.subarray(0, batch.numRows);
+  const wrong = weights.find((weight) => !(weight >= 0 && weight < Number.POSITIVE_INFINITY));
+  if (wrong !== undefined) throw damaged(file, 'weights that are finite and at least 0', String(wrong));
+  return weights;
 }
 
 function untoldBytes(

@@ -8,6 +8,10 @@ export interface PreparedDocument {
   source: string;
   ids: number[];
   bytes: number;
+  /** Of each id, 1 = it is to be predicted; of every document of the part, or of none. */
+  supervised?: number[];
+  /** Of every document of the part, or of none. */
+  weight?: number;
 }
 
 export interface Prepared {
@@ -31,7 +35,6 @@ export async function writePrepared(directory: string, prepared: Prepared): Prom
   const { tokenizer, batchDocuments = 10, shardBatches = 3 } = prepared;
   await fs.rm(directory, { recursive: true, force: true });
   await fs.mkdir(directory, { recursive: true });
-  const schema = tokensSchema(tokenizer.vocabSize, new Map([['tokenizer_sha256', tokenizer.hash()]]));
   const sources = [...new Set([...prepared.train, ...(prepared.eval ?? [])].map(({ source }) => source))];
   const sums = (documents: readonly PreparedDocument[]) => ({
     documents: documents.length,
@@ -39,6 +42,8 @@ export async function writePrepared(directory: string, prepared: Prepared): Prom
     bytes: documents.reduce((sum, { bytes }) => sum + bytes, 0),
   });
   const part = async (name: string, documents: readonly PreparedDocument[]): Promise<Dataset['train']> => {
+    const columns = { supervised: documents[0]?.supervised !== undefined, weight: documents[0]?.weight !== undefined };
+    const schema = tokensSchema(tokenizer.vocabSize, new Map([['tokenizer_sha256', tokenizer.hash()]]), columns);
     const batches: PreparedDocument[][] = [];
     for (const document of documents) {
       const last = batches.at(-1);
@@ -55,7 +60,9 @@ export async function writePrepared(directory: string, prepared: Prepared): Prom
         for (const [i, document] of batch.entries()) offsets[i + 1] = offsets[i] + document.ids.length;
         const ids = batch.map((document) => Uint32Array.from(document.ids));
         const bytes = Uint32Array.from(batch, (document) => document.bytes);
-        await arrow.write(tokensBatch(schema, { ids, offsets, bytes, source: batch[0].source }));
+        const supervised = columns.supervised ? Uint8Array.from(batch.flatMap((document) => document.supervised!)) : undefined;
+        const weights = columns.weight ? Float32Array.from(batch, (document) => document.weight!) : undefined;
+        await arrow.write(tokensBatch(schema, { ids, offsets, bytes, source: batch[0].source, supervised, weights }));
       }
       await arrow.close();
       shards.push({ file, batches: inShard.map((batch) => ({ source: sources.indexOf(batch[0].source), ...sums(batch) })) });
