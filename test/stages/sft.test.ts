@@ -69,7 +69,7 @@ describe('supervised fine-tuning', () => {
       Array.from({ length: 60 }, (_, i) => conversation(i, i % 3 === 0 ? 'north' : 'south')),
     );
     const config = resolvePretrainConfig({
-      model: { hidden_size: 32, num_hidden_layers: 2, num_attention_heads: 4, num_key_value_heads: 2 },
+      model: { hidden_size: 32, num_hidden_layers: 2, num_attention_heads: 4, num_key_value_heads: 2, max_position_embeddings: 256 },
       tokenizer: { kind: 'bpe', vocab_size: 340 },
       data: { path: at('text.txt'), document: 'blank_line', packing: 'segments', eval_fraction: 0.2 },
       output_dir: at('base'),
@@ -87,6 +87,7 @@ describe('supervised fine-tuning', () => {
       init_from: at('base'),
       data: { path: at('cities.arrow'), eval_fraction: 0.2, ...data },
       output_dir: at(name),
+      context_length: 64,
       batch_size: 2,
       max_steps: 8,
       learning_rate: 3e-3,
@@ -227,7 +228,7 @@ describe('supervised fine-tuning', () => {
   });
 
   it('saves the chat template that it was trained with', async () => {
-    await run('alpaca', { template: 'alpaca', max_steps: 1, sample_steps: 0 });
+    await run('alpaca', { template: 'alpaca', max_steps: 1, sample_steps: 0, context_length: 256 });
     const template = await readChatTemplate(at(path.join('alpaca', 'final')), (await loadAndDispose(at('alpaca'))).tokenizer);
     assert.match(
       template.render(conversation(0).messages),
