@@ -66,6 +66,15 @@ export function dropOldest(cache: KvCache, drop: tf.Tensor1D): void {
       }
     }
   }
+  dropNewest(cache, drop); // the lengths are the same, whichever end is dropped
+}
+
+/**
+ * Drops the newest drop[b] tokens of row b, so that it goes on as if they had never been read: what is in their slots counts no more, and the next
+ * tokens overwrite it.
+ * @param drop [B] int32, at most lengths[b].
+ */
+export function dropNewest(cache: KvCache, drop: tf.Tensor1D): void {
   if (hasKernel('FourfoldCacheAdvance')) {
     const less = tf.neg(drop);
     runKernel('FourfoldCacheAdvance', { lengths: cache.lengths, newTokens: less }, { tokens: 0 });

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import { inputVariable, overwrite, type Recorded, recorded } from '../backends/recording.js';
 import type { ModelConfig } from '../model/config.js';
 import { logits } from '../model/heads.js';
-import { createKvCache, disposeKvCache, dropOldest, reorderRows } from '../model/kv-cache.js';
+import { createKvCache, disposeKvCache, dropNewest, dropOldest, reorderRows } from '../model/kv-cache.js';
 import { disposePacked, packParameters } from '../model/packed.js';
 import type { Parameters } from '../model/parameters.js';
 import { type Batch, forward } from '../model/transformer.js';
@@ -23,6 +23,8 @@ export interface DecodingModel {
  */
 export interface Decoder<Output extends tf.Tensor = tf.Tensor2D> {
   readonly rows: number;
+  /** The tokens that each row's cache holds: all that it took in, or what was left when it last started again, and what came since. */
+  readonly held: readonly (readonly number[])[];
   /** Takes in tokens[row] for each row, without looking at what follows. */
   read(tokens: readonly (readonly number[])[]): void;
   /**
@@ -30,6 +32,11 @@ export interface Decoder<Output extends tf.Tensor = tf.Tensor2D> {
    * A row without new tokens stays as it is, and its output means nothing. Values are good until the next call; the caller disposes of the tensor.
    */
   feed(tokens: readonly (readonly number[])[]): Output;
+  /**
+   * Row i goes on from its first lengths[i] held tokens, to the bit as if it had never taken in the others.
+   * @throws RangeError where a row holds fewer.
+   */
+  cut(lengths: readonly number[]): void;
   /** Row i goes on from what row rows[i] was. There may be more or fewer rows than before. */
   reorder(rows: readonly number[]): void;
   dispose(): void;
@@ -116,7 +123,22 @@ export function decoder(
     read(tokens) {
       if (tokens.some(({ length }) => length > 0)) take(tokens, false);
     },
+    get held() {
+      return held;
+    },
     feed: (tokens) => take(tokens, true)!,
+    cut(lengths) {
+      const counts = held.map((row, i) => row.length - lengths[i]);
+      if (!counts.every((count) => count >= 0))
+        throw new RangeError(
+          `decoder: a row is cut to at most the ${held.map(({ length }) => length)} tokens it holds; received ${lengths}`,
+        );
+      if (counts.every((count) => count === 0)) return;
+      const drop = tf.tensor1d(counts, 'int32');
+      dropNewest(cache, drop);
+      drop.dispose();
+      held = held.map((row, i) => row.slice(0, lengths[i]));
+    },
     reorder(order) {
       if (order.length === held.length && order.every((row, i) => row === i)) return;
       step?.dispose();

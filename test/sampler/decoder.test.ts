@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import * as tf from '@tensorflow/tfjs';
 import { logits } from '../../model/heads.js';
 import { forward } from '../../model/transformer.js';
-import { type DecodingModel, decoder } from '../../sampler/decoder.js';
+import { type Decoder, type DecodingModel, decoder } from '../../sampler/decoder.js';
 import { RandomStream } from '../../util/random.js';
 import { expectedOf, FIXTURES, largestDifference, withFixture } from '../model/fixtures.js';
 import { onEveryDevice, onNative, type TestDevice } from '../ops/conformance.js';
@@ -125,6 +125,40 @@ describe('the decoder', () => {
       for (const [i, at] of [0, 1, after.length - 2, after.length - 1].entries()) {
         assertSame(device, after[at], (await fullLogits(model, windows[i])).at(-1)!);
       }
+    });
+  });
+
+  for (const name of [FIXTURES[0], FIXTURES[2]]) {
+    onEveryDevice(`goes on from a row that is cut back as from one that never had more, to the bit: ${name}`, async () => {
+      await withFixture(name, async (model) => {
+        const [start, end] = [randomIds(9, 1), randomIds(4, 2)];
+        const logitsAfter = async (body: Decoder) => {
+          const given = [await rowsOf(body.feed([end, end]))];
+          for (const id of [7, 8, 9]) given.push(await rowsOf(body.feed([[id], []])));
+          assert.deepEqual(body.held, [[...start, ...end, 7, 8, 9], end]);
+          body.dispose();
+          return given.map((rows, i) => (i === 0 ? rows : rows.slice(0, 1))); // a row without new tokens gives nothing
+        };
+        const fresh = decoder(model, 2, 24);
+        fresh.read([start, []]);
+        const expected = await logitsAfter(fresh);
+
+        const cut = decoder(model, 2, 24);
+        cut.read([start, []]);
+        cut.read([randomIds(8, 3), randomIds(5, 4)]);
+        for (const id of [3, 4, 5]) cut.feed([[id], [id]]).dispose(); // recorded steps are before and after the cut
+        cut.cut([9, 0]);
+        assert.deepEqual(await logitsAfter(cut), expected);
+      });
+    });
+  }
+
+  onNative('is cut to no more than it holds', async () => {
+    await withFixture(FIXTURES[0], async (model) => {
+      const two = decoder(model, 2, 10);
+      two.read([[3, 4], [5]]);
+      assert.throws(() => two.cut([2, 2]), RangeError);
+      two.dispose();
     });
   });
 
