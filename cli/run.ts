@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { fallbackReport } from '../backends/native/fallback-counts.js';
 import { packageRoot } from '../util/package-root.js';
+import { chatCommand } from './commands/chat.js';
 import { dataCommand } from './commands/data.js';
 import { doctorCommand } from './commands/doctor.js';
 import { pretrainCommand } from './commands/pretrain.js';
@@ -33,15 +34,17 @@ function program(): Command {
     .addHelpText('after', '\nFor example:\n  fourfold data fetch tinyshakespeare\n  fourfold pretrain shakespeare-char\n')
     .showHelpAfterError('(--help says more)')
     .exitOverride();
-  for (const command of [
+  const commands = [
     dataCommand(),
     tokenizerCommand(),
     pretrainCommand(),
     sftCommand(),
     sampleCommand(),
+    chatCommand(),
     validateCommand(),
     doctorCommand(),
-  ]) {
+  ];
+  for (const command of commands) {
     inherit(fourfold, command);
     fourfold.addCommand(command);
   }

@@ -66,7 +66,7 @@ export function dropOldest(cache: KvCache, drop: tf.Tensor1D): void {
       }
     }
   }
-  dropNewest(cache, drop); // the lengths are the same, whichever end is dropped
+  changeLengths(cache, tf.neg(drop));
 }
 
 /**
@@ -75,18 +75,22 @@ export function dropOldest(cache: KvCache, drop: tf.Tensor1D): void {
  * @param drop [B] int32, at most lengths[b].
  */
 export function dropNewest(cache: KvCache, drop: tf.Tensor1D): void {
-  if (hasKernel('FourfoldCacheAdvance')) {
-    const less = tf.neg(drop);
-    runKernel('FourfoldCacheAdvance', { lengths: cache.lengths, newTokens: less }, { tokens: 0 });
-    less.dispose();
-  } else {
-    replaceLengths(cache, () => tf.sub(cache.lengths, drop));
-  }
+  changeLengths(cache, tf.neg(drop));
 }
 
 export function disposeKvCache(cache: KvCache): void {
   for (const { keys, values } of cache.layers) tf.dispose([keys, values]);
   cache.lengths.dispose();
+}
+
+/** Adds change[b], which it disposes of, to the length of each row. */
+function changeLengths(cache: KvCache, change: tf.Tensor): void {
+  if (hasKernel('FourfoldCacheAdvance')) {
+    runKernel('FourfoldCacheAdvance', { lengths: cache.lengths, newTokens: change }, { tokens: 0 });
+  } else {
+    replaceLengths(cache, () => tf.add(cache.lengths, change));
+  }
+  change.dispose();
 }
 
 function replaceLengths(cache: KvCache, make: () => tf.Tensor): void {

@@ -1,7 +1,9 @@
 import type * as tf from '@tensorflow/tfjs';
+import { checkPrecision, type DEVICES, type DeviceDescription, useDevice } from '../backends/device.js';
 import { loadCheckpoint, resolveCheckpoint } from '../checkpoints/load.js';
 import type { ModelConfig } from '../model/config.js';
 import { parametersFrom } from '../model/parameters.js';
+import { type Precision, setPrecision } from '../ops/precision.js';
 import { loadTokenizer, type Tokenizer } from '../tokenizer/index.js';
 import { UserError } from '../util/errors.js';
 
@@ -13,6 +15,8 @@ export interface TextModel {
 }
 
 export interface LoadedModel extends TextModel {
+  /** Where the checkpoint lies; `readChatTemplate` finds its template there. */
+  directory: string;
   /** Frees the parameters. */
   dispose(): void;
 }
@@ -38,8 +42,30 @@ export async function loadModel(path: string): Promise<LoadedModel> {
     config,
     parameters,
     tokenizer,
+    directory,
     dispose() {
       for (const parameter of parameters.values()) parameter.dispose();
     },
   };
+}
+
+export interface ModelOptions {
+  device: (typeof DEVICES)[number];
+  threads?: number;
+  /** `bf16` halves the weights that are read for each token. */
+  precision?: Precision;
+}
+
+/**
+ * Takes a device and a precision in use, and loads a checkpoint there.
+ * @throws UserError when they are not there, or as `loadModel`.
+ */
+export async function openModel(
+  checkpoint: string,
+  { device, threads, precision = 'fp32' }: ModelOptions,
+): Promise<LoadedModel & { on: DeviceDescription }> {
+  const on = await useDevice(device, { threads, warn: (text) => console.error(text) });
+  checkPrecision(precision);
+  setPrecision(precision);
+  return { ...(await loadModel(checkpoint)), on };
 }

@@ -1,12 +1,10 @@
 import { randomInt } from 'node:crypto';
-import { checkPrecision, type DEVICES, useDevice } from '../backends/device.js';
-import { type Precision, setPrecision } from '../ops/precision.js';
 import type { Tokenizer } from '../tokenizer/index.js';
 import { UserError } from '../util/errors.js';
 import { beamSearch } from './beam.js';
 import { decoder } from './decoder.js';
 import { generate, type Sampling } from './generate.js';
-import { loadModel, type TextModel } from './model.js';
+import { type ModelOptions, openModel, type TextModel } from './model.js';
 import { outputText } from './output.js';
 
 export interface TextOptions extends Sampling {
@@ -89,7 +87,7 @@ export interface BeamTextOptions {
 }
 
 /** The options of `fourfold sample`. */
-export interface SampleOptions {
+export interface SampleOptions extends ModelOptions {
   prompt: string;
   strategy: 'greedy' | 'sample' | 'beam';
   num: number;
@@ -104,10 +102,6 @@ export interface SampleOptions {
   /** Drawn where not given. */
   seed?: number;
   stop: string[];
-  device: (typeof DEVICES)[number];
-  threads?: number;
-  /** `bf16` halves the weights that are read for each token. */
-  precision?: Precision;
 }
 
 export interface SampleSummary extends Speed {
@@ -120,11 +114,7 @@ export async function sample(checkpoint: string, options: SampleOptions, onText:
   if (strategy === 'greedy' && num > 1) {
     throw new UserError(`--num: greedy choice gives one text; received ${num}; leave --num out or take --strategy sample`);
   }
-  await useDevice(options.device, { threads: options.threads, warn: (text) => console.error(text) });
-  const { precision = 'fp32' } = options;
-  checkPrecision(precision);
-  setPrecision(precision);
-  const model = await loadModel(checkpoint);
+  const model = await openModel(checkpoint, options);
   try {
     if (strategy === 'beam') return { ...(await searchText(model, prompt, options, onText)), seed };
     const temperature = strategy === 'greedy' ? 0 : options.temperature;

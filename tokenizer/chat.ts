@@ -128,6 +128,15 @@ export function chatTemplate(source: string, tokenizer: Tokenizer): ChatTemplate
     return contents;
   };
 
+  /** The text of a literal; before an answer that a model gave (`ids`), without a space that the generation prompt has not: the ids hold it. */
+  const asGenerated = (messages: readonly Message[], parts: readonly Part[], p: number, known: ChatEncodeOptions['known']): string => {
+    const { literal } = parts[p] as { literal: string };
+    const next = parts[p + 1];
+    if (!next || !('message' in next) || !known?.has(next.message) || messages[next.message].role !== 'assistant') return literal;
+    const asked = structure(messages.slice(0, next.message), true).at(-1) as { literal: string };
+    return literal === `${asked.literal} ` ? asked.literal : literal;
+  };
+
   const encode: ChatTemplate['encode'] = (messages, options = {}) => {
     const { trainOn = 'assistant', addGenerationPrompt = false, allowSpecial = false, known } = options;
     const whole = render(messages, { addGenerationPrompt });
@@ -148,7 +157,7 @@ export function chatTemplate(source: string, tokenizer: Tokenizer): ChatTemplate
       }
       const before = parts[p - 1];
       const answered = before && 'message' in before && messages[before.message].role === 'assistant';
-      const found = marks.split(part.literal);
+      const found = marks.split(asGenerated(messages, parts, p, known));
       if (answered && found[0]?.id === undefined) {
         throw new UserError(
           `chat template: a special token of the tokenizer must end each answer, or generation would never stop; after one it has ${JSON.stringify(part.literal.slice(0, 40))}. Choose another template, or a tokenizer that has its tokens`,

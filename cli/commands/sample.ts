@@ -1,10 +1,9 @@
 import { Command, Option } from 'commander';
 import type { SampleOptions } from '../../sampler/sample.js';
-import { numberOption, wholeOption } from '../options.js';
+import { modelOptions, numberOption, samplingOptions, stopOption, wholeOption, withOptions } from '../options.js';
 
 export function sampleCommand(): Command {
-  const probability = numberOption('a number above 0, 1 at most', (value) => value > 0 && value <= 1);
-  return new Command('sample')
+  const command = new Command('sample')
     .description('continue a prompt with a trained model')
     .argument('<checkpoint>', 'directory of a checkpoint, for example runs/NAME/final')
     .option('--prompt <text>', 'text to continue', '')
@@ -17,20 +16,6 @@ export function sampleCommand(): Command {
       numberOption('a number above 0', (value) => value > 0),
       0.8,
     )
-    .option('--top-k <k>', 'choose among the k likeliest tokens; 0: among all', wholeOption(0), 0)
-    .option('--top-p <p>', 'choose among the likeliest tokens that make up p', probability, 0.95)
-    .option(
-      '--min-p <p>',
-      'leave out tokens below p times the likeliest',
-      numberOption('a number from 0 to 1', (p) => p >= 0 && p <= 1),
-      0,
-    )
-    .option(
-      '--repetition-penalty <r>',
-      'above 1: repeat less',
-      numberOption('a number above 0', (value) => value > 0),
-      1,
-    )
     .option('--num-beams <n>', 'beams of --strategy beam', wholeOption(1), 4)
     .option(
       '--length-penalty <a>',
@@ -39,12 +24,6 @@ export function sampleCommand(): Command {
       1,
     )
     .option('--seed <n>', 'the same seed gives the same text; drawn and printed where not given', wholeOption(0))
-    .option('--stop <text>', 'stop before this text; may be given several times', (text: string, before: string[]) => [...before, text], [])
-    .option('--device <name>', 'where to compute; see fourfold doctor', 'auto')
-    .addOption(
-      new Option('--precision <name>', 'bf16: multiply in bfloat16, about twice as fast').choices(['fp32', 'bf16']).default('fp32'),
-    )
-    .option('--threads <n>', 'threads; the physical cores where not given', wholeOption(1))
     .action(async (checkpoint: string, options: SampleOptions) => {
       const { sample } = await import('../../sampler/sample.js');
       const printer = samplePrinter(options.prompt);
@@ -52,6 +31,7 @@ export function sampleCommand(): Command {
       printer.end();
       console.error(`${summary.tokens} tokens, ${summary.tokensPerSecond.toFixed(1)} tokens/s, seed ${summary.seed}`);
     });
+  return withOptions(command, ...samplingOptions(), stopOption(), ...modelOptions());
 }
 
 /** Prints the first sample while it is made and the others, whole, after it. */
