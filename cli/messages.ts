@@ -12,10 +12,16 @@ export interface MessageInput {
   close(): void;
 }
 
+/** Where messages are typed and shown: stdin and stdout. */
+export interface Streams {
+  stdin: NodeJS.ReadableStream & { isTTY?: boolean };
+  stdout: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
+}
+
 /** At a terminal what a person types, else one message a line. Once `signal` is aborted there are no more. */
-export function messageInput(signal: AbortSignal): MessageInput {
-  const interactive = process.stdin.isTTY === true && process.stdout.isTTY === true;
-  const input = interactive ? typedMessages() : lineMessages();
+export function messageInput(signal: AbortSignal, streams: Streams = process): MessageInput {
+  const interactive = streams.stdin.isTTY === true && streams.stdout.isTTY === true;
+  const input = interactive ? typedMessages(streams) : lineMessages(streams);
   signal.addEventListener('abort', () => input.close());
   return {
     ...input,
@@ -62,9 +68,9 @@ class Queue {
   }
 }
 
-function lineMessages(): Source {
+function lineMessages({ stdin }: Streams): Source {
   const queue = new Queue();
-  const reader = createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY });
+  const reader = createInterface({ input: stdin, crlfDelay: Number.POSITIVE_INFINITY });
   reader.on('line', (line) => queue.push(line)).on('close', () => queue.end());
   return {
     next: () => queue.next(() => {}),
@@ -82,10 +88,10 @@ const MORE = '… ';
 const BRACKETED_PASTE = { on: '\x1b[?2004h', off: '\x1b[?2004l' };
 
 /** A line that ends in a backslash goes on in the next one; a paste is one message, whatever its lines. */
-function typedMessages(): Source {
+function typedMessages({ stdin, stdout }: Streams): Source {
   const queue = new Queue();
-  const screen = new Screen();
-  const reader = createInterface({ input: process.stdin, output: screen, terminal: true, prompt: PROMPT, historySize: 1000 });
+  const screen = new Screen(stdout);
+  const reader = createInterface({ input: stdin, output: screen, terminal: true, prompt: PROMPT, historySize: 1000 });
   let begun: string[] = [];
   let pasting = false;
   let leaving = false;
@@ -97,13 +103,13 @@ function typedMessages(): Source {
     reader.prompt(true);
     prompting = true;
   };
-  process.stdin.on('keypress', (_, key?: { name?: string; ctrl?: boolean }) => {
+  stdin.on('keypress', (_, key?: { name?: string; ctrl?: boolean }) => {
     if (key?.name === 'paste-start') pasting = true;
     if (key?.name === 'paste-end') pasting = false;
     if (!(key?.ctrl && key.name === 'c')) leaving = false;
   });
   reader.on('line', (line) => {
-    const goesOn = line.endsWith('\\');
+    const goesOn = !pasting && line.endsWith('\\');
     begun.push(goesOn ? line.slice(0, -1) : line);
     if (goesOn || pasting) {
       if (!stop) prompt();
@@ -122,19 +128,27 @@ function typedMessages(): Source {
       return reader.close();
     } else {
       leaving = true;
-      process.stdout.write('\nCtrl-C once more, Ctrl-D or /exit leaves.');
+      stdout.write('\nCtrl-C once more, Ctrl-D or /exit leaves.');
     }
-    process.stdout.write('\n');
+    stdout.write('\n');
     prompt();
   });
   reader.on('close', () => {
-    process.stdout.write(`${BRACKETED_PASTE.off}${prompting ? '\n' : ''}`);
+    stdout.write(`${BRACKETED_PASTE.off}${prompting ? '\n' : ''}`);
     queue.end();
   });
-  process.stdout.write(BRACKETED_PASTE.on);
+  stdout.write(BRACKETED_PASTE.on);
 
   return {
-    next: () => queue.next(prompt),
+    async next() {
+      let asked = false;
+      const message = await queue.next(() => {
+        asked = true;
+        prompt();
+      });
+      if (!asked && message !== undefined) stdout.write(`${PROMPT}${message}\n`); // it was not seen when it was typed
+      return message;
+    },
     async during(work) {
       stop = new AbortController();
       screen.quiet = true;
@@ -157,17 +171,17 @@ class Screen extends Writable {
   quiet = false;
   readonly isTTY = true;
 
-  constructor() {
+  constructor(private readonly stdout: Streams['stdout']) {
     super({ decodeStrings: false });
-    process.stdout.on('resize', () => this.emit('resize'));
+    stdout.on('resize', () => this.emit('resize'));
   }
 
   get columns(): number {
-    return process.stdout.columns;
+    return this.stdout.columns ?? 80;
   }
 
   override _write(chunk: string | Uint8Array, _: BufferEncoding, done: () => void): void {
-    if (!this.quiet) process.stdout.write(chunk);
+    if (!this.quiet) this.stdout.write(chunk);
     done();
   }
 }

@@ -3,54 +3,15 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { useDevice } from '../../backends/device.js';
-import { generationConfig } from '../../checkpoints/hugging-face.js';
-import { saveCheckpoint } from '../../checkpoints/save.js';
-import type { ModelConfig } from '../../model/config.js';
-import { initialParameters } from '../../model/parameters.js';
 import { generate } from '../../sampler/generate.js';
 import { loadModel } from '../../sampler/model.js';
 import { type SampleOptions, sample, sampleText } from '../../sampler/sample.js';
-import { type Tokenizer, tokenizerConfig, trainTokenizer } from '../../tokenizer/index.js';
-import { storedWeights } from '../../training/state.js';
+import { trainTokenizer } from '../../tokenizer/index.js';
 import { UserError } from '../../util/errors.js';
 import { fixturePath } from '../model/fixtures.js';
+import { saveTinyModel, tinyConfig } from './tiny-model.js';
 
 const TEXT = ['The sea is calm tonight. 今晚大海很平静。', 'The tide is full, the moon lies fair 月光皎洁 🌊🌊'];
-
-/** A small untrained model: its texts are nonsense of all bytes. */
-function config(tokenizer: Tokenizer): ModelConfig {
-  return {
-    architecture: 'llama',
-    vocab_size: tokenizer.vocabSize,
-    hidden_size: 32,
-    num_hidden_layers: 2,
-    num_attention_heads: 4,
-    num_key_value_heads: 2,
-    intermediate_size: 64,
-    max_position_embeddings: 32,
-    tie_word_embeddings: true,
-    dropout: 0,
-    rope_theta: 10000,
-    rms_norm_eps: 1e-5,
-    layer_norm_epsilon: 1e-5,
-    bias: false,
-    activation_function: 'gelu',
-  };
-}
-
-async function save(directory: string, tokenizer: Tokenizer, model = config(tokenizer)): Promise<string> {
-  const parameters = initialParameters(model, 3);
-  await saveCheckpoint(directory, {
-    config: model,
-    tokenizer: tokenizer.toJSON(),
-    tokenizerConfig: tokenizerConfig(tokenizer, model.max_position_embeddings),
-    generationConfig: generationConfig(tokenizer.special),
-    modelCard: '',
-    weights: await storedWeights(model, parameters),
-  });
-  for (const parameter of parameters.values()) parameter.dispose();
-  return directory;
-}
 
 const OPTIONS: SampleOptions = {
   prompt: 'The sea',
@@ -80,8 +41,8 @@ describe('fourfold sample', () => {
   before(async () => {
     await useDevice('auto', { threads: 2, warn: () => {} });
     folder = await mkdtemp(path.join(tmpdir(), 'fourfold-sample-'));
-    bpe = await save(path.join(folder, 'bpe', 'final'), bytePairs);
-    char = await save(path.join(folder, 'char'), characters);
+    bpe = await saveTinyModel(path.join(folder, 'bpe', 'final'), bytePairs);
+    char = await saveTinyModel(path.join(folder, 'char'), characters);
   });
   after(() => rm(folder, { recursive: true, force: true }));
 
@@ -179,7 +140,7 @@ describe('fourfold sample', () => {
     for (const [checkpoint, options, message] of wrong) {
       await assert.rejects(pieces(checkpoint, options), (error: Error) => error instanceof UserError && message.test(error.message));
     }
-    const small = await save(path.join(folder, 'small'), bytePairs, { ...config(bytePairs), vocab_size: 200 });
+    const small = await saveTinyModel(path.join(folder, 'small'), bytePairs, { ...tinyConfig(bytePairs), vocab_size: 200 });
     await assert.rejects(pieces(small), /the tokenizer's ids must be in the model's vocabulary of 200; it has 283/);
   });
 });
