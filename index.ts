@@ -22,12 +22,22 @@ export { initialParameters, type Parameters } from './model/parameters.js';
 export { type Batch, type ForwardOptions, forward } from './model/transformer.js';
 export { type Precision, setPrecision } from './ops/precision.js';
 export { type BeamOptions, beamSearch, type Hypothesis } from './sampler/beam.js';
+export { type ChatAnswer, type ChatOptions, type ChatSession, chatSession } from './sampler/chat.js';
 export { type Decoder, decoder } from './sampler/decoder.js';
 export { type Generated, type GenerateOptions, generate, type Sampling } from './sampler/generate.js';
 export { type LoadedModel, loadModel, type TextModel } from './sampler/model.js';
 export { type OnText, sampleText, streamText, type TextOptions } from './sampler/sample.js';
-export { pretrain } from './stages/pretrain.js';
+export { pretrain, pretrain, type StageResult } from './stages/pretrain.js';
 export { sft } from './stages/sft.js';
-export { loadTokenizer, readTokenizer, type Tokenizer, type TrainOptions, trainTokenizer } from './tokenizer/index.js';
+export {
+  type ChatTemplate,
+  loadTokenizer,
+  type Message,
+  readChatTemplate,
+  readTokenizer,
+  type Tokenizer,
+  type TrainOptions,
+  trainTokenizer,
+} from './tokenizer/index.js';
 export type { StageResult } from './training/run-directory.js';
 export { ShapeError, UserError } from './util/errors.js';

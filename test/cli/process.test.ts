@@ -48,7 +48,7 @@ describe('the command line as a process', () => {
   it('prints help and the version, and exits with 0', async () => {
     const [help, version] = await Promise.all([node(['cli/main.ts', '--help']), node(['cli/main.ts', '--version'])]);
     assert.deepEqual([help.code, help.stderr, version.code], [0, '', 0]);
-    for (const command of ['data', 'tokenizer', 'pretrain', 'sample', 'validate', 'doctor'])
+    for (const command of ['data', 'tokenizer', 'pretrain', 'sample', 'chat', 'validate', 'doctor'])
       assert.match(help.stdout, new RegExp(`^ {2}${command} `, 'm'));
     assert.match(version.stdout, /^\d+\.\d+\.\d+\n$/);
   });
