@@ -91,7 +91,7 @@ export async function runSlashCommand(line: string, talk: Talk): Promise<boolean
   if (!Object.hasOwn(COMMANDS, name)) {
     const near = closest(name, Object.keys(COMMANDS));
     throw new UserError(
-      `/${name}: there is no such command; ${near ? `did you mean /${near}?` : '/help shows those there are'} A message that begins with / is written with a space before it`,
+      `/${name}: there is no such command; ${near ? `did you mean /${near}?` : '/help shows those there are.'} A message that begins with / is written with a space before it`,
     );
   }
   return (await COMMANDS[name].run(talk, argument.trim())) !== 'leave';

@@ -119,7 +119,7 @@ function leftOf({ left }: ChatAnswer, { context }: ChatSession): string {
 function endOf({ finishReason, stopString, tokens, tokensPerSecond, seenTokens }: ChatAnswer, { contextLength }: ChatSession): string {
   const by = stopString === undefined ? '' : ` ${JSON.stringify(stopString)}`;
   const speed = tokensPerSecond > 0 ? `, ${tokensPerSecond.toFixed(1)} tokens/s` : '';
-  return `[finish_reason ${finishReason}${by}; ${tokens.length} tokens${speed}; context ${seenTokens} of ${contextLength}]`;
+  return `[finish_reason ${finishReason}${by}; ${tokens.length} ${tokens.length === 1 ? 'token' : 'tokens'}${speed}; context ${seenTokens} of ${contextLength}]`;
 }
 
 /** Says on stderr, fainter, what is not of the model. */

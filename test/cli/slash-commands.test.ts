@@ -85,7 +85,7 @@ describe('the commands within a chat', () => {
       runSlashCommand('/regenrate', fakeTalk()),
       /^UserError: \/regenrate: there is no such command; did you mean \/regenerate\?/,
     );
-    await assert.rejects(runSlashCommand('/frobnicate', fakeTalk()), /no such command; \/help shows those there are/);
+    await assert.rejects(runSlashCommand('/frobnicate', fakeTalk()), /no such command; \/help shows those there are\. A message/);
     await assert.rejects(runSlashCommand('/toString', fakeTalk()), /no such command/);
   });
 
