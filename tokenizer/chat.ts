@@ -1,8 +1,9 @@
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { Template } from '@huggingface/jinja';
 import { UserError } from '../util/errors.js';
 import { CHAT_TEMPLATE } from './chat-template.js';
+import { ChatJinja } from './jinja.js';
+import { type Mark, Marks } from './marks.js';
 import { SPECIAL_TOKENS } from './special-tokens.js';
 import { NAMED_TEMPLATES, type NamedTemplate } from './templates.js';
 import type { Tokenizer } from './tokenizer.js';
@@ -21,11 +22,14 @@ export type TrainOn = 'assistant' | 'last_assistant' | 'all';
 export interface ChatEncodeOptions {
   /** `assistant`: every answer and the mark that ends it; `last_assistant`: the last one; `all`: all tokens but the first. */
   trainOn?: TrainOn;
-  /** Go on to where the assistant's next answer begins. */
+  /** Go on to where the assistant's next answer begins. Nothing of that is to be predicted. */
   addGenerationPrompt?: boolean;
   /** Read contents that spell a special token as that token. */
   allowSpecial?: boolean;
-  /** Ids to take for the content of the message at an index instead of encoding it: those a model gave. */
+  /**
+   * Ids to take for the answer at an index instead of encoding it: those that a model gave after the generation prompt, without the mark that
+   * ended them.
+   */
   known?: ReadonlyMap<number, readonly number[]>;
 }
 
@@ -44,31 +48,33 @@ export interface ChatTemplate {
   /** @throws UserError when the template refuses the messages. */
   render(messages: readonly Message[], options?: { addGenerationPrompt?: boolean }): string;
   /**
-   * The tokens of a conversation and which of them are to be predicted. Masks come from structure: the template is rendered with placeholders for
-   * the contents, what lies between two marks is encoded by itself, and the whole is asserted equal to encoding the rendered string (where
-   * contents spell special tokens, which stay text, the string cannot tell them from marks; then nothing is compared).
-   * @throws UserError when the template changes or leaves out a content, ends an answer with no mark, or joins an answer and its own text in one token.
+   * The tokens of a conversation and which of them are to be predicted: what follows the generation prompt, up to and with the mark that ends the
+   * answer. Masks come from structure: the template is rendered with placeholders for the contents, what lies between two marks is encoded by
+   * itself, and the whole is asserted equal to encoding the rendered string (where contents spell special tokens, which stay text, the string
+   * cannot tell them from marks; then nothing is compared).
+   * @throws UserError when the template changes or leaves out a content, ends an answer with no mark, asks for an answer in other words than those
+   * that stand before it, or joins an answer and its own text in one token.
    */
   encode(messages: readonly Message[], options?: ChatEncodeOptions): EncodedChat;
 }
 
-/** A text between two contents, or the content of a message. */
+/** A text between two contents, or the place of a message's content. */
 type Part = { literal: string } | { message: number };
 
-/** Text, or a mark by its id. */
-interface Piece {
-  text?: string;
-  id?: number;
-  ids?: readonly number[];
+interface MaskedText {
+  text: string;
   supervised: boolean;
 }
+
+/** Text, a mark, or ids that a model gave. */
+type Piece = MaskedText | { mark: Mark; supervised: boolean } | { ids: readonly number[]; supervised: boolean };
 
 const placeholder = (i: number) => `\ue000${i}\ue001`;
 const PLACEHOLDER = /\ue000(\d+)\ue001/;
 
 /** @throws UserError when the Jinja cannot be read. */
 export function chatTemplate(source: string, tokenizer: Tokenizer): ChatTemplate {
-  const template = parsed(source);
+  const jinja = new ChatJinja(source);
   const marks = new Marks(tokenizer);
   const token = (id: number) => (id < 0 ? '' : tokenizer.tokenOf(id)!);
   const { bos, eos, pad } = tokenizer.special;
@@ -77,7 +83,7 @@ export function chatTemplate(source: string, tokenizer: Tokenizer): ChatTemplate
 
   const render: ChatTemplate['render'] = (messages, { addGenerationPrompt = false } = {}) => {
     try {
-      return template.render({ ...globals, messages, add_generation_prompt: addGenerationPrompt });
+      return jinja.render({ ...globals, messages, add_generation_prompt: addGenerationPrompt });
     } catch (cause) {
       const roles = messages.map(({ role }) => role).join(', ');
       throw new UserError(
@@ -88,7 +94,7 @@ export function chatTemplate(source: string, tokenizer: Tokenizer): ChatTemplate
     }
   };
 
-  /** The template's own text and the places of the contents, which depend on the roles alone. */
+  /** The template's own text and the places of the contents, which depend on the roles alone. It begins and ends with a text, if an empty one. */
   const structure = (messages: readonly Message[], addGenerationPrompt: boolean): Part[] => {
     const key = `${messages.map(({ role }) => role).join()} ${addGenerationPrompt}`;
     const known = structures.get(key);
@@ -108,116 +114,183 @@ export function chatTemplate(source: string, tokenizer: Tokenizer): ChatTemplate
     return parts;
   };
 
-  /** The contents as the template has them: as they are, or trimmed. */
-  const renderedContents = (messages: readonly Message[], parts: readonly Part[], whole: string): string[] => {
-    const contents: string[] = messages.map(({ content }) => content);
-    let at = 0;
-    for (const [p, part] of parts.entries()) {
-      if ('literal' in part) {
-        if (!whole.startsWith(part.literal, at)) throw changed(messages, part, whole.slice(at));
-        at += part.literal.length;
-        continue;
-      }
-      const next = parts[p + 1] as { literal: string }; // a literal, if an empty one, follows each content
-      const { content } = messages[part.message];
-      const found = [content, content.trim()].find((text) => whole.startsWith(text + next.literal, at));
-      if (found === undefined) throw changed(messages, part, whole.slice(at));
-      contents[part.message] = found;
-      at += found.length;
-    }
-    return contents;
+  /** What `before`, the text before an answer, has beyond the generation prompt: the model is to give it. Undefined where it begins otherwise. */
+  const lead = (messages: readonly Message[], answer: number, before: string): string | undefined => {
+    const { literal: asked } = structure(messages.slice(0, answer), true).at(-1) as { literal: string };
+    return before.startsWith(asked) ? before.slice(asked.length) : undefined;
   };
 
-  /** The text of a literal; before an answer that a model gave (`ids`), without a space that the generation prompt has not: the ids hold it. */
-  const asGenerated = (messages: readonly Message[], parts: readonly Part[], p: number, known: ChatEncodeOptions['known']): string => {
+  /** A text of the template as marks and texts, each with its mask. @param answers those that are to be predicted. */
+  const literalPieces = (
+    messages: readonly Message[],
+    parts: readonly Part[],
+    p: number,
+    answers: ReadonlySet<number>,
+    known: ReadonlyMap<number, readonly number[]>,
+  ): Piece[] => {
     const { literal } = parts[p] as { literal: string };
-    const next = parts[p + 1];
-    if (!next || !('message' in next) || !known?.has(next.message) || messages[next.message].role !== 'assistant') return literal;
-    const asked = structure(messages.slice(0, next.message), true).at(-1) as { literal: string };
-    return literal === `${asked.literal} ` ? asked.literal : literal;
+    const [before, after] = [parts[p - 1], parts[p + 1]].map((part) => (part && 'message' in part ? part.message : -1));
+    let own = literal;
+    let [ends, begins] = ['', ''];
+    if (answers.has(before) || known.has(before)) {
+      const end = endOf(marks.split(literal));
+      if (end === undefined && answers.has(before)) throw noEnd(literal);
+      own = literal.slice(end?.length ?? 0);
+      ends = end === undefined ? '' : known.has(before) ? end.trimStart() : end; // the ids hold the space
+    }
+    if (answers.has(after) || known.has(after)) {
+      const found = lead(messages, after, literal);
+      if (found === undefined && answers.has(after)) throw askedOtherwise(messages, after, literal);
+      const length = Math.min(found?.length ?? 0, own.length);
+      own = own.slice(0, own.length - length);
+      if (length > 0 && !known.has(after)) begins = found!.slice(-length);
+    }
+    const pieces = (text: string, supervised: boolean) =>
+      marks.split(text).map((part): Piece => (typeof part === 'string' ? { text: part, supervised } : { mark: part, supervised }));
+    return [...pieces(ends, answers.has(before)), ...pieces(own, false), ...pieces(begins, answers.has(after))];
   };
 
   const encode: ChatTemplate['encode'] = (messages, options = {}) => {
-    const { trainOn = 'assistant', addGenerationPrompt = false, allowSpecial = false, known } = options;
+    const {
+      trainOn = 'assistant',
+      addGenerationPrompt = false,
+      allowSpecial = false,
+      known = new Map<number, readonly number[]>(),
+    } = options;
     const whole = render(messages, { addGenerationPrompt });
     const parts = structure(messages, addGenerationPrompt);
     const contents = renderedContents(messages, parts, whole);
-    const last = messages.findLastIndex(({ role }) => role === 'assistant');
-    const answers = new Set(
-      messages.flatMap(({ role }, i) => (role === 'assistant' && (trainOn !== 'last_assistant' || i === last) ? [i] : [])),
-    );
+    const answers = addGenerationPrompt ? new Set<number>() : answersOf(messages, trainOn);
 
     // 1. Marks and texts, each with its mask.
-    const pieces: Piece[] = [];
-    for (const [p, part] of parts.entries()) {
-      if ('message' in part) {
-        const ids = known?.get(part.message);
-        pieces.push({ ...(ids ? { ids } : { text: contents[part.message] }), supervised: answers.has(part.message) });
-        continue;
-      }
-      const before = parts[p - 1];
-      const answered = before && 'message' in before && messages[before.message].role === 'assistant';
-      const found = marks.split(asGenerated(messages, parts, p, known));
-      if (answered && found[0]?.id === undefined) {
-        throw new UserError(
-          `chat template: a special token of the tokenizer must end each answer, or generation would never stop; after one it has ${JSON.stringify(part.literal.slice(0, 40))}. Choose another template, or a tokenizer that has its tokens`,
-        );
-      }
-      found.forEach((piece, i) => {
-        pieces.push({ ...piece, supervised: i === 0 && answered === true && answers.has((before as { message: number }).message) });
-      });
-    }
+    const pieces = parts.flatMap((part, p): Piece[] => {
+      if (!('message' in part)) return literalPieces(messages, parts, p, answers, known);
+      const { message } = part;
+      const ids = known.get(message);
+      return [{ ...(ids ? { ids } : { text: contents[message] }), supervised: answers.has(message) }];
+    });
 
     // 2. What lies between two marks with one mask is encoded together.
-    const ids: number[] = [];
-    const mask: number[] = [];
-    const add = (more: readonly number[], supervised: boolean) => {
-      for (const id of more) {
-        ids.push(id);
-        mask.push(Number(supervised));
-      }
-    };
-    let text = '';
-    pieces.forEach((piece, i) => {
-      if (piece.text === undefined) {
-        add(piece.ids ?? [piece.id!], piece.supervised);
-        return;
-      }
-      text += piece.text;
-      const next = pieces[i + 1];
-      if (next?.text !== undefined && next.supervised === piece.supervised) return;
-      // A space before an answer is a part of its first token, as byte-level BPE has it.
-      const own = text.length - Number(next?.text !== undefined && next.supervised && text.endsWith(' '));
-      add(tokenizer.encode(text.slice(0, own), { allowSpecial }), piece.supervised);
-      text = text.slice(own);
-    });
+    const { ids, mask } = encodePieces(pieces, (text) => tokenizer.encode(text, { allowSpecial }));
 
     // 3. The same as encoding the whole string.
     const spelt = contents.some((content) => marks.spelt(content));
-    if (!known && (allowSpecial || !spelt)) checkWhole(tokenizer, whole, ids);
-    const supervised = trainOn === 'all' ? new Uint8Array(ids.length).fill(1).fill(0, 0, 1) : Uint8Array.from(mask);
-    return { ids, supervised };
+    if (known.size === 0 && (allowSpecial || !spelt)) checkWhole(tokenizer, whole, ids);
+    const all = trainOn === 'all' && !addGenerationPrompt;
+    return { ids, supervised: all ? new Uint8Array(ids.length).fill(1, 1) : Uint8Array.from(mask) };
   };
 
   const stopIds = (): ReadonlySet<number> => {
     const stops = new Set(eos < 0 ? [] : [eos]);
-    const [, , , , after] = structure(
-      [
-        { role: 'user', content: '' },
-        { role: 'assistant', content: '' },
-      ],
-      false,
-    ) as { literal?: string }[];
-    const mark = marks.split(after?.literal ?? '')[0]?.id;
-    return mark === undefined ? stops : stops.add(mark);
+    const messages: Message[] = [
+      { role: 'user', content: '' },
+      { role: 'assistant', content: '' },
+    ];
+    const parts = structure(messages, false);
+    const after = parts[parts.findIndex((part) => 'message' in part && part.message === 1) + 1] as { literal: string };
+    const mark = marks.split(after.literal).find((part) => typeof part !== 'string');
+    return endOf(marks.split(after.literal)) === undefined || !mark ? stops : stops.add(mark.id);
   };
 
   return { source, stopIds: stopIds(), render, encode };
 }
 
+function answersOf(messages: readonly Message[], trainOn: TrainOn): Set<number> {
+  const all = messages.flatMap(({ role }, i) => (role === 'assistant' ? [i] : []));
+  return new Set(trainOn === 'last_assistant' ? all.slice(-1) : all);
+}
+
+/** The text that ends an answer: the first mark, and white space before it. */
+function endOf(parts: readonly (string | Mark)[]): string | undefined {
+  const [first, second] = parts;
+  if (first === undefined) return undefined;
+  if (typeof first !== 'string') return first.content;
+  return first.trim() === '' && second !== undefined && typeof second !== 'string' ? first + second.content : undefined;
+}
+
+/** The contents as the template has them: as they are, or without white space at their ends. */
+function renderedContents(messages: readonly Message[], parts: readonly Part[], whole: string): string[] {
+  const contents: string[] = messages.map(({ content }) => content);
+  let at = 0;
+  for (const [p, part] of parts.entries()) {
+    if ('literal' in part) {
+      if (!whole.startsWith(part.literal, at)) throw changed(messages, part, whole.slice(at));
+      at += part.literal.length;
+      continue;
+    }
+    const { literal: next } = parts[p + 1] as { literal: string };
+    const found = keptOf(messages[part.message].content, whole, at, next);
+    if (found === undefined) throw changed(messages, part, whole.slice(at));
+    contents[part.message] = found;
+    at += found.length;
+  }
+  return contents;
+}
+
+/** What `whole` has at `at` of a content, before `next`: as much of the white space at its ends as can be. */
+function keptOf(content: string, whole: string, at: number, next: string): string | undefined {
+  const core = content.trim();
+  if (core === '') return [content, ''].find((text) => whole.startsWith(text + next, at));
+  const begin = content.indexOf(core);
+  const [lead, trail] = [content.slice(0, begin), content.slice(begin + core.length)];
+  let from = at;
+  while (from < at + lead.length && !whole.startsWith(core, from)) from++;
+  const end = from + core.length;
+  if (!lead.endsWith(whole.slice(at, from)) || !whole.startsWith(core, from)) return undefined;
+  let length = 0;
+  while (length < trail.length && whole[end + length] === trail[length]) length++;
+  while (length >= 0 && !whole.startsWith(next, end + length)) length--;
+  return length < 0 ? undefined : whole.slice(at, end + length);
+}
+
+/** Encodes pieces: texts of one mask between two marks together. A mark that takes spaces beside it takes them from those texts. */
+function encodePieces(pieces: readonly Piece[], encode: (text: string) => number[]): { ids: number[]; mask: number[] } {
+  const ids: number[] = [];
+  const mask: number[] = [];
+  const add = (more: readonly number[], supervised: boolean) => {
+    for (const id of more) {
+      ids.push(id);
+      mask.push(Number(supervised));
+    }
+  };
+  let texts: MaskedText[] = []; // since the last mark, neighbours of other masks
+  const flush = (next?: Mark, ofAnswer = false) => {
+    if (next?.lstrip) texts = trimmedEnd(texts, ofAnswer);
+    for (const { text, supervised } of texts) add(encode(text), supervised);
+    texts = [];
+  };
+  let strips = false; // spaces that follow belong to the last mark
+  for (const piece of pieces) {
+    const { supervised } = piece;
+    if ('text' in piece) {
+      const text: string = strips ? piece.text.trimStart() : piece.text;
+      strips &&= text === '';
+      const last = texts.at(-1);
+      if (last?.supervised === supervised) last.text += text;
+      else if (text !== '') texts.push({ text, supervised });
+      continue;
+    }
+    flush('mark' in piece ? piece.mark : undefined, supervised);
+    strips = 'mark' in piece && piece.mark.rstrip;
+    add('mark' in piece ? [piece.mark.id] : piece.ids, supervised);
+  }
+  flush();
+  return { ids, mask };
+}
+
+/** Without white space at the end. @param ofAnswer what an answer's own mark takes from the prompt is left: the prompt is encoded without it. */
+function trimmedEnd(texts: readonly MaskedText[], ofAnswer: boolean): MaskedText[] {
+  const kept = [...texts];
+  for (let last = kept.pop(); last; last = kept.pop()) {
+    const text = ofAnswer && !last.supervised ? last.text : last.text.trimEnd();
+    if (text !== '') return [...kept, { ...last, text }];
+  }
+  return [];
+}
+
 /**
  * The chat template of a checkpoint, a folder with a tokenizer, or a tokenizer.json: the one that is named, else the one that lies beside it
- * (tokenizer_config.json, chat_template.jinja), else fourfold's own where the tokenizer has its special tokens.
+ * (chat_template.jinja, tokenizer_config.json), else fourfold's own where the tokenizer has its special tokens.
  * @param named a name such as `chatml`, or a file with Jinja.
  * @throws UserError when there is none.
  */
@@ -226,11 +299,11 @@ export async function readChatTemplate(path: string, tokenizer: Tokenizer, named
   const isFolder = (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
   const folder = isFolder ? path : dirname(path);
   const config = await readFile(join(folder, 'tokenizer_config.json'), 'utf8').catch(() => undefined);
-  const own = config === undefined ? undefined : templateOf(JSON.parse(config) as object);
-  const source = own ?? (await readFile(join(folder, 'chat_template.jinja'), 'utf8').catch(() => undefined)) ?? ownTemplate(tokenizer);
+  const file = await readFile(join(folder, 'chat_template.jinja'), 'utf8').catch(() => undefined);
+  const source = file ?? (config === undefined ? undefined : templateOf(JSON.parse(config) as object)) ?? ownTemplate(tokenizer);
   if (source !== undefined) return chatTemplate(source, tokenizer);
   throw new UserError(
-    `chat template: ${path} must come with one (tokenizer_config.json or chat_template.jinja); it has none. Name one: ${Object.keys(NAMED_TEMPLATES).join(', ')} or a file of Jinja`,
+    `chat template: ${path} must come with one (chat_template.jinja or tokenizer_config.json); it has none. Name one: ${Object.keys(NAMED_TEMPLATES).join(', ')} or a file of Jinja`,
   );
 }
 
@@ -259,47 +332,24 @@ async function templateNamed(name: string): Promise<string> {
   });
 }
 
-function parsed(source: string): Template {
-  try {
-    return new Template(source);
-  } catch (cause) {
-    throw new UserError(`chat template: it must be Jinja; ${(cause as Error).message}. Correct it`, 1, { cause });
-  }
-}
-
-/** The special tokens of a tokenizer, found in a template's own text. */
-class Marks {
-  private readonly ids = new Map<string, number>();
-  private readonly pattern: RegExp | undefined;
-
-  constructor(tokenizer: Tokenizer) {
-    for (let id = 0; id < tokenizer.vocabSize; id++) {
-      const token = tokenizer.byteLength(id) === 0 ? tokenizer.tokenOf(id) : undefined;
-      if (token) this.ids.set(token, id);
-    }
-    const longestFirst = [...this.ids.keys()].sort((a, b) => b.length - a.length);
-    if (longestFirst.length > 0)
-      this.pattern = new RegExp(`(${longestFirst.map((token) => token.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')).join('|')})`);
-  }
-
-  split(text: string): Pick<Piece, 'text' | 'id'>[] {
-    const parts = this.pattern ? text.split(this.pattern) : [text];
-    return parts.flatMap((part, i): Pick<Piece, 'text' | 'id'>[] =>
-      i % 2 ? [{ id: this.ids.get(part)! }] : part === '' ? [] : [{ text: part }],
-    );
-  }
-
-  /** Whether a content spells a special token. */
-  spelt(text: string): boolean {
-    return this.pattern?.test(text) ?? false;
-  }
-}
-
 function changed(messages: readonly Message[], part: Part, found: string): UserError {
   const what =
     'message' in part ? `message ${part.message + 1} (${messages[part.message].role})` : JSON.stringify(part.literal.slice(0, 40));
   return new UserError(
     `chat template: it must leave contents as they are, or trim them; at ${what} it has ${JSON.stringify(found.slice(0, 40))}. Choose another template`,
+  );
+}
+
+function noEnd(literal: string): UserError {
+  const found = literal === '' ? 'nothing' : JSON.stringify(literal.slice(0, 40));
+  return new UserError(
+    `chat template: a token of the tokenizer's own must end each answer, or generation would never stop; after one it has ${found}. Choose another template, or a tokenizer that has its tokens`,
+  );
+}
+
+function askedOtherwise(messages: readonly Message[], answer: number, before: string): UserError {
+  return new UserError(
+    `chat template: what stands before an answer must begin as the generation prompt does, or the model is asked otherwise than it was trained; before message ${answer + 1} (${messages[answer].role}) it has ${JSON.stringify(before.slice(-60))}. Choose another template, or train on the last answer alone`,
   );
 }
 
