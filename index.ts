@@ -27,7 +27,7 @@ export { type Decoder, decoder } from './sampler/decoder.js';
 export { type Generated, type GenerateOptions, generate, type Sampling } from './sampler/generate.js';
 export { type LoadedModel, loadModel, type TextModel } from './sampler/model.js';
 export { type OnText, sampleText, streamText, type TextOptions } from './sampler/sample.js';
-export { pretrain, pretrain, type StageResult } from './stages/pretrain.js';
+export { pretrain } from './stages/pretrain.js';
 export { sft } from './stages/sft.js';
 export {
   type ChatTemplate,

@@ -42,6 +42,13 @@ export function toDisk(config: ModelConfig, parameter: (name: string) => Float32
   }));
 }
 
+/** The names on disk of what a parameter in memory holds. */
+export function diskNames(config: ModelConfig): Map<string, string[]> {
+  const names = new Map<string, string[]>();
+  for (const { name, parameter } of parts(config)) if (parameter) names.set(parameter, [...(names.get(parameter) ?? []), name]);
+  return names;
+}
+
 /**
  * The parameters in memory order, from the tensors of a checkpoint.
  * @throws UserError that lists every tensor that is missing, unexpected or misshapen.

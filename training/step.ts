@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { inputVariable, overwrite, type Recorded, recorded } from '../backends/recording.js';
 import type { HostBatch } from '../datasets/loader.js';
+import { segmentLengths } from '../datasets/packing.js';
 import { languageModelLoss } from '../model/heads.js';
 import { type Batch, forward } from '../model/transformer.js';
 import { type AdamwSettings, adamw } from '../ops/adamw.js';
@@ -33,12 +34,18 @@ export function inputs(B: number, T: number): Inputs {
 
 export interface StepOptions extends Omit<AdamwSettings, 'learningRate' | 'step'> {
   weightDecay: number;
-  /** Dropout's key; the mask is a function of (seed, step, micro-step, row, site). */
+  /** Dropout's and noise's key; draws are functions of (seed, step, micro-step, row, site). */
   seed: number;
+  /** Part of each target that is spread over the vocabulary. */
+  labelSmoothing?: number;
+  /** NEFTune's α: noise of α/√(tokens of the segment · C) at most on the embeddings; 0 is none. Source: Jain et al. 2023, Algorithm 1. */
+  neftuneNoiseAlpha?: number;
+  /** Names of parameters that stay as they are: no gradient is computed for them, and none counts in the norm. */
+  frozen?: ReadonlySet<string>;
 }
 
 export interface StepResult {
-  /** Mean over the supervised tokens of the whole accumulated batch. */
+  /** Mean over the supervised tokens of the whole accumulated batch, each by its weight. */
   loss: number;
   /** Before clipping. */
   gradNorm: number;
@@ -47,7 +54,8 @@ export interface StepResult {
 
 export interface Stepper {
   /**
-   * One update from micro-batches of equal shape: the loss is summed over tokens and divided by the supervised tokens of all of them.
+   * One update from micro-batches of equal shape: the loss, times each token's weight, is summed and divided by the sum of the weights of all
+   * of them (where nothing has a weight, by the supervised tokens).
    * @throws UserError when the loss or a gradient is not finite; nothing is changed then.
    */
   step(batches: readonly HostBatch[], learningRate: number): Promise<StepResult>;
@@ -59,23 +67,26 @@ export interface Stepper {
 /** The training step of a language model: forward, backward, clip, AdamW. Weight decay acts on matrices only. */
 export function stepper(state: TrainState, B: number, T: number, options: StepOptions): Stepper {
   const { config, parameters } = state;
-  const gradients = new Map([...parameters].map(([name, { shape }]) => [name, variableOf(undefined, shape)]));
+  const { labelSmoothing = 0, neftuneNoiseAlpha: alpha = 0, frozen = new Set() } = options;
+  const trained = [...parameters].filter(([name]) => !frozen.has(name));
+  const gradients = new Map(trained.map(([name, { shape }]) => [name, variableOf(undefined, shape)]));
   const input = inputs(B, T);
   const scale = constant(tf.scalar(1));
-  const dropoutKey = inputVariable([4]);
+  const key = inputVariable([4]) as tf.Tensor as tf.Tensor1D;
+  const noiseScale = alpha > 0 ? (constant(tf.zeros([B, T])) as tf.Tensor as tf.Tensor2D) : undefined;
+  let weights: tf.Variable | undefined; // [B, T]; from the first weighted batch on
   const pass: Recorded = recorded(() => {
     const loss = accumulateGradients(parameters, gradients, () => {
-      const hidden = forward(
-        parameters,
-        config,
-        input.batch,
-        config.dropout > 0 ? { dropoutKey: dropoutKey as tf.Tensor as tf.Tensor1D } : {},
-      );
-      return tf.mul(languageModelLoss(parameters, config, hidden, input.batch.targets), scale);
+      const hidden = forward(parameters, config, input.batch, {
+        ...(config.dropout > 0 && { dropoutKey: key }),
+        ...(noiseScale && { embeddingNoise: { key, scale: noiseScale } }),
+      });
+      const counted = { weights: weights as tf.Tensor as tf.Tensor2D | undefined, labelSmoothing };
+      return tf.mul(languageModelLoss(parameters, config, hidden, input.batch.targets, counted), scale);
     });
     return [loss];
   });
-  const items = [...parameters].map(([name, parameter]) => ({
+  const items = trained.map(([name, parameter]) => ({
     name,
     parameter,
     gradient: gradients.get(name)!,
@@ -90,11 +101,19 @@ export function stepper(state: TrainState, B: number, T: number, options: StepOp
     },
     async step(batches, learningRate) {
       const tokens = batches.reduce((sum, batch) => sum + batch.supervised, 0);
-      overwrite(scale, Float32Array.of(1 / tokens));
+      const weight = batches.reduce((sum, batch) => sum + batch.weight, 0);
+      if (!(weight > 0)) throw new Error('stepper: a step must have a supervised token; its batches have none');
+      overwrite(scale, Float32Array.of(1 / weight));
+      if (weights === undefined && batches.some((batch) => batch.weights)) {
+        weights = constant(tf.zeros([B, T]));
+        pass.dispose(); // what was recorded knows no weights
+      }
       let loss = 0;
       for (const [micro, batch] of batches.entries()) {
         input.write(batch);
-        overwrite(dropoutKey, Int32Array.of(options.seed | 0, Math.floor(options.seed / 2 ** 32), state.step, micro));
+        if (weights) overwrite(weights, batch.weights ?? Float32Array.from(batch.targets, (target) => Number(target >= 0)));
+        if (noiseScale) overwrite(noiseScale as tf.Tensor as tf.Variable, noiseScales(batch, alpha, config.hidden_size));
+        overwrite(key as tf.Tensor as tf.Variable, Int32Array.of(options.seed | 0, Math.floor(options.seed / 2 ** 32), state.step, micro));
         loss += (await pass.run()[0].data())[0];
       }
       if (!Number.isFinite(loss)) {
@@ -113,7 +132,12 @@ export function stepper(state: TrainState, B: number, T: number, options: StepOp
     dispose() {
       pass.dispose();
       input.dispose();
-      for (const tensor of [scale, dropoutKey, ...gradients.values()]) tensor.dispose();
+      for (const tensor of [scale, key, noiseScale, weights, ...gradients.values()]) tensor?.dispose();
     },
   };
+}
+
+/** NEFTune's α/√(L·C) of each token, [B·T], with L the tokens of its segment; 0 on padding. */
+function noiseScales(batch: HostBatch, alpha: number, C: number): Float32Array {
+  return Float32Array.from(segmentLengths(batch), (L) => (L > 0 ? alpha / Math.sqrt(L * C) : 0));
 }
