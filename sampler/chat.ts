@@ -278,6 +278,11 @@ function idsOf({ tokens, stopString }: ChatAnswer, { stopIds }: ChatTemplate): r
 /** @throws UserError when the template cannot have a conversation with such a system prompt. */
 function checkTemplate(template: ChatTemplate, system: string | undefined): void {
   encodeTurns(template, system, [{ question: 'a', answer: 'b', ids: undefined, attempt: 0 }], 'c');
+  // As in training: an answer that no mark ends would not end.
+  template.encode([
+    { role: 'user', content: 'a' },
+    { role: 'assistant', content: 'b' },
+  ]);
 }
 
 /** How many of the first of `ids` need not be read: those that the cache holds, but for the last, whose output is wanted. */

@@ -1,11 +1,7 @@
-import { readFile, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
 import { UserError } from '../util/errors.js';
-import { CHAT_TEMPLATE } from './chat-template.js';
+import { encodePieces, type Piece } from './encode-pieces.js';
 import { ChatJinja } from './jinja.js';
 import { type Mark, Marks } from './marks.js';
-import { SPECIAL_TOKENS } from './special-tokens.js';
-import { NAMED_TEMPLATES, type NamedTemplate } from './templates.js';
 import type { Tokenizer } from './tokenizer.js';
 
 /** Roles in the order in which a conversation may have them: a system message first or none, then user and assistant in turns. */
@@ -60,14 +56,6 @@ export interface ChatTemplate {
 
 /** A text between two contents, or the place of a message's content. */
 type Part = { literal: string } | { message: number };
-
-interface MaskedText {
-  text: string;
-  supervised: boolean;
-}
-
-/** Text, a mark, or ids that a model gave. */
-type Piece = MaskedText | { mark: Mark; supervised: boolean } | { ids: readonly number[]; supervised: boolean };
 
 const placeholder = (i: number) => `\ue000${i}\ue001`;
 const PLACEHOLDER = /\ue000(\d+)\ue001/;
@@ -243,95 +231,6 @@ function keptOf(content: string, whole: string, at: number, next: string): strin
   return length < 0 ? undefined : whole.slice(at, end + length);
 }
 
-/** Encodes pieces: texts of one mask between two marks together. A mark that takes spaces beside it takes them from those texts. */
-function encodePieces(pieces: readonly Piece[], encode: (text: string) => number[]): { ids: number[]; mask: number[] } {
-  const ids: number[] = [];
-  const mask: number[] = [];
-  const add = (more: readonly number[], supervised: boolean) => {
-    for (const id of more) {
-      ids.push(id);
-      mask.push(Number(supervised));
-    }
-  };
-  let texts: MaskedText[] = []; // since the last mark, neighbours of other masks
-  const flush = (next?: Mark, ofAnswer = false) => {
-    if (next?.lstrip) texts = trimmedEnd(texts, ofAnswer);
-    for (const { text, supervised } of texts) add(encode(text), supervised);
-    texts = [];
-  };
-  let strips = false; // spaces that follow belong to the last mark
-  for (const piece of pieces) {
-    const { supervised } = piece;
-    if ('text' in piece) {
-      const text: string = strips ? piece.text.trimStart() : piece.text;
-      strips &&= text === '';
-      const last = texts.at(-1);
-      if (last?.supervised === supervised) last.text += text;
-      else if (text !== '') texts.push({ text, supervised });
-      continue;
-    }
-    flush('mark' in piece ? piece.mark : undefined, supervised);
-    strips = 'mark' in piece && piece.mark.rstrip;
-    add('mark' in piece ? [piece.mark.id] : piece.ids, supervised);
-  }
-  flush();
-  return { ids, mask };
-}
-
-/** Without white space at the end. @param ofAnswer what an answer's own mark takes from the prompt is left: the prompt is encoded without it. */
-function trimmedEnd(texts: readonly MaskedText[], ofAnswer: boolean): MaskedText[] {
-  const kept = [...texts];
-  for (let last = kept.pop(); last; last = kept.pop()) {
-    const text = ofAnswer && !last.supervised ? last.text : last.text.trimEnd();
-    if (text !== '') return [...kept, { ...last, text }];
-  }
-  return [];
-}
-
-/**
- * The chat template of a checkpoint, a folder with a tokenizer, or a tokenizer.json: the one that is named, else the one that lies beside it
- * (chat_template.jinja, tokenizer_config.json), else fourfold's own where the tokenizer has its special tokens.
- * @param named a name such as `chatml`, or a file with Jinja.
- * @throws UserError when there is none.
- */
-export async function readChatTemplate(path: string, tokenizer: Tokenizer, named?: string): Promise<ChatTemplate> {
-  if (named !== undefined) return chatTemplate(await templateNamed(named), tokenizer);
-  const isFolder = (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
-  const folder = isFolder ? path : dirname(path);
-  const config = await readFile(join(folder, 'tokenizer_config.json'), 'utf8').catch(() => undefined);
-  const file = await readFile(join(folder, 'chat_template.jinja'), 'utf8').catch(() => undefined);
-  const source = file ?? (config === undefined ? undefined : templateOf(JSON.parse(config) as object)) ?? ownTemplate(tokenizer);
-  if (source !== undefined) return chatTemplate(source, tokenizer);
-  throw new UserError(
-    `chat template: ${path} must come with one (chat_template.jinja or tokenizer_config.json); it has none. Name one: ${Object.keys(NAMED_TEMPLATES).join(', ')} or a file of Jinja`,
-  );
-}
-
-/** The template in the contents of a tokenizer_config.json; of several, the one named default. */
-export function templateOf(tokenizerConfig: object): string | undefined {
-  const { chat_template: template } = tokenizerConfig as { chat_template?: unknown };
-  if (typeof template === 'string') return template;
-  if (!Array.isArray(template)) return undefined;
-  const entries = template as { name?: unknown; template?: unknown }[];
-  const chosen = entries.find(({ name }) => name === 'default') ?? entries[0];
-  return typeof chosen?.template === 'string' ? chosen.template : undefined;
-}
-
-function ownTemplate(tokenizer: Tokenizer): string | undefined {
-  return SPECIAL_TOKENS.every((token) => tokenizer.idOf(token) !== undefined) ? CHAT_TEMPLATE : undefined;
-}
-
-async function templateNamed(name: string): Promise<string> {
-  if (Object.hasOwn(NAMED_TEMPLATES, name)) return NAMED_TEMPLATES[name as NamedTemplate];
-  return readFile(name, 'utf8').catch((cause) => {
-    throw new UserError(
-      `chat template: it must be ${Object.keys(NAMED_TEMPLATES).join(', ')} or a file of Jinja; received ${name}, which cannot be read (${cause.code}). Correct the name`,
-      1,
-      { cause },
-    );
-  });
-}
-
 function changed(messages: readonly Message[], part: Part, found: string): UserError {
   const what =
     'message' in part ? `message ${part.message + 1} (${messages[part.message].role})` : JSON.stringify(part.literal.slice(0, 40));
@@ -355,8 +254,9 @@ function askedOtherwise(messages: readonly Message[], answer: number, before: st
 
 function checkWhole(tokenizer: Tokenizer, whole: string, ids: readonly number[]): void {
   const expected = tokenizer.encode(whole, { allowSpecial: true });
-  const at = expected.findIndex((id, i) => id !== ids[i]);
-  if (at < 0 && expected.length === ids.length) return;
+  if (expected.length === ids.length && expected.every((id, i) => id === ids[i])) return;
+  const differs = expected.findIndex((id, i) => id !== ids[i]);
+  const at = differs < 0 ? expected.length : differs;
   const near = (tokens: readonly number[]) => JSON.stringify(tokenizer.decode(tokens.slice(Math.max(0, at - 2), at + 3)));
   throw new UserError(
     `chat template: an answer must begin and end where tokens do; at token ${at} the whole text has ${near(expected)}, its parts ${near(ids)}. ` +
