@@ -355,11 +355,6 @@ describe('chat templates of others', () => {
         /leave contents as they are, or trim them; at message 1 \(user\) it has "Q.*Choose another/,
       ],
       [
-        byRole({ ...all, user: "{% if message.content == 'r' %}r!{% else %}{{ message.content }}{% endif %}" }),
-        two,
-        /at message 3 \(user\) it has "r!/,
-      ],
-      [
         byRole(all, 'Answer: '),
         two,
         /must begin as the generation prompt does.*before message 2 \(assistant\) it has "<\|eot_id\|>".*last answer alone/,
