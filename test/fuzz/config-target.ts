@@ -24,7 +24,8 @@ output_dir: >
 /** A configuration in YAML: read, and where it is good, written out and read again. */
 export const configTarget: OpenTarget = async (folder) => {
   const file = path.join(folder, 'config.yaml');
-  const ready = await Promise.all(presetNames().map((name) => fs.readFile(presetPath(name)!)));
+  const all = await Promise.all(presetNames().map((name) => fs.readFile(presetPath(name)!)));
+  const ready = all.filter((yaml) => !yaml.includes('stage: sft')); // of pretraining
   const seeds = ready.map((yaml) => Buffer.from(yaml.toString('utf8').replace(/path: data\//g, `path: ${folder}/`)));
   for (const yaml of seeds) {
     const [, named] = /path: (.*)/.exec(yaml.toString('utf8'))!;
