@@ -64,7 +64,7 @@ describe('fourfold data inspect', () => {
     assert.match(stdout, /^ {2}a {19}1 {6}12 {10}11 {8}1 /m);
     assert.match(stdout, /^ {4}<\|bos\|>\n {2}▌ <\|user\|>\|o\|n\|e\|\?\|<\|eos\|>\n {2}▌ <\|assistant\|>\|t\|w\|o\|<\|eos\|>$/m);
     const chatml = await fourfold('data', 'inspect', at('chats.arrow'), ...flags, '--template', 'chatml');
-    assert.match(chatml.stdout, /not usable: chat template: a special token of the tokenizer must end each answer/);
+    assert.match(chatml.stdout, /not usable: chat template: a token of the tokenizer's own must end each answer/);
     assert.match((await fourfold('data', 'inspect', at('chats.arrow'), '--train-on', 'none')).stderr, /last_assistant/);
   });
 

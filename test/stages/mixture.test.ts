@@ -69,7 +69,8 @@ describe('pretraining on a mixture', () => {
 
     const names = Object.keys(metrics).filter((name) => name.startsWith('eval/'));
     const expected = ['loss', 'perplexity', 'bits_per_byte', ...Object.keys(texts).flatMap((s) => [`loss/${s}`, `bits_per_byte/${s}`])];
-    assert.deepEqual(names.sort(), expected.map((name) => `eval/${name}`).sort());
+    const accuracies = ['', '/counting', '/noise', '/sea'].map((source) => `eval/token_accuracy${source}`);
+    assert.deepEqual(names.sort(), [...expected.map((name) => `eval/${name}`), ...accuracies].sort());
     const heldOut = await openPass({ directory: at('data'), split: 'eval', contextLength: 32, batchSize: 6, packing: 'segments' });
     const sums: Record<string, number> = { loss: 0, tokens: 0, bytes: 0 };
     for await (const { source, batch } of heldOut.batches()) {
