@@ -164,6 +164,7 @@ describe('chat templates of this project', () => {
           const found = encoded(chat, messages, { allowSpecial: true });
           if (found) assert.deepEqual(found.ids, tokenizer.encode(chat.render(messages), { allowSpecial: true }));
         }),
+        { numRuns: 40 },
       );
     });
 
@@ -177,6 +178,7 @@ describe('chat templates of this project', () => {
             assert.deepEqual(ids.slice(0, prompt.length), prompt);
           }
         }),
+        { numRuns: 40 },
       );
     });
 
@@ -196,6 +198,7 @@ describe('chat templates of this project', () => {
             else assert.equal(text, `${name.startsWith('vicuna') ? ' ' : ''}${trims ? expected[i].trim() : expected[i]}`);
           });
         }),
+        { numRuns: 40 },
       );
     });
   }
@@ -355,6 +358,11 @@ describe('chat templates of others', () => {
         /leave contents as they are, or trim them; at message 1 \(user\) it has "Q.*Choose another/,
       ],
       [
+        byRole({ ...all, user: "{% if message.content == 'r' %}r!{% else %}{{ message.content }}{% endif %}<|eot_id|>" }),
+        two,
+        /at message 3 \(user\) it has "r!/,
+      ],
+      [
         byRole(all, 'Answer: '),
         two,
         /must begin as the generation prompt does.*before message 2 \(assistant\) it has "<\|eot_id\|>".*last answer alone/,
@@ -367,6 +375,7 @@ describe('chat templates of others', () => {
       ],
       ['{% for m in messages %}', two, /it must be Jinja; .*\. Correct it/],
       ['{{ messages[0].content', two, /it must be Jinja; .*\. Correct it/],
+      ['{{ messages[0].content | shouted }}', two, /it refuses: .*\. Choose another template/],
     ];
     for (const [source, messages, message] of cases) {
       const tokenizer = message.source.startsWith("token of the tokenizer's own") ? bare : marked;
