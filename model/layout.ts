@@ -42,13 +42,6 @@ export function toDisk(config: ModelConfig, parameter: (name: string) => Float32
   }));
 }
 
-/** The names on disk of what a parameter in memory holds. */
-export function diskNames(config: ModelConfig): Map<string, string[]> {
-  const names = new Map<string, string[]>();
-  for (const { name, parameter } of parts(config)) if (parameter) names.set(parameter, [...(names.get(parameter) ?? []), name]);
-  return names;
-}
-
 /**
  * The parameters in memory order, from the tensors of a checkpoint.
  * @throws UserError that lists every tensor that is missing, unexpected or misshapen.
@@ -81,6 +74,15 @@ export function fromDisk(
     throw new UserError(`loading weights: the tensors do not fit the ${config.architecture} configuration:\n  ${shown}${rest}`);
   }
   return parameters;
+}
+
+/** Name in memory → the names on disk of what it is made of: of one parameter several where it is a fused matrix. */
+export function diskNames(config: ModelConfig): Map<string, string[]> {
+  const names = new Map<string, string[]>();
+  for (const { name, parameter } of parts(config)) {
+    if (parameter !== undefined) names.set(parameter, [...(names.get(parameter) ?? []), name]);
+  }
+  return names;
 }
 
 /** Renames and drops what older files hold: names without GPT-2's prefix, stored masks and frequencies, an output table that equals the tied one. */
