@@ -21,6 +21,7 @@ export { languageModelLoss, languageModelLosses, logits } from './model/heads.js
 export { initialParameters, type Parameters } from './model/parameters.js';
 export { type Batch, type ForwardOptions, forward } from './model/transformer.js';
 export { type Precision, setPrecision } from './ops/precision.js';
+export { type AnswerOptions, type AnswerSummary, answerPrompts } from './sampler/answers.js';
 export { type BeamOptions, beamSearch, type Hypothesis } from './sampler/beam.js';
 export { type ChatAnswer, type ChatOptions, type ChatSession, chatSession } from './sampler/chat.js';
 export { type Decoder, decoder } from './sampler/decoder.js';

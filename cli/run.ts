@@ -6,6 +6,7 @@ import { packageRoot } from '../util/package-root.js';
 import { chatCommand } from './commands/chat.js';
 import { dataCommand } from './commands/data.js';
 import { doctorCommand } from './commands/doctor.js';
+import { generateCommand } from './commands/generate.js';
 import { pretrainCommand } from './commands/pretrain.js';
 import { sampleCommand } from './commands/sample.js';
 import { sftCommand } from './commands/sft.js';
@@ -41,6 +42,7 @@ function program(): Command {
     sftCommand(),
     sampleCommand(),
     chatCommand(),
+    generateCommand(),
     validateCommand(),
     doctorCommand(),
   ];

@@ -19,11 +19,12 @@ export interface Prompt {
 }
 
 /** What an Arrow file's columns make it. */
-export type TableKind = 'corpus' | 'conversations' | 'preferences' | 'prompts' | 'tokens' | 'rows';
+export type TableKind = 'corpus' | 'conversations' | 'preferences' | 'prompts' | 'generations' | 'tokens' | 'rows';
 
 const text = new Utf8();
 const message = new Struct<{ role: Utf8; content: Utf8 }>([new Field('role', text, false), new Field('content', text, false)]);
-const messageList = new List(new Field('item', message, false));
+/** The type of a column of lists of messages. */
+export const messageList = new List(new Field('item', message, false));
 
 /** `messages: list<struct<role, content>>`, `source`, and `weight` where `weighted`. */
 export function conversationsSchema(metadata: Metadata, { weighted = false } = {}): Schema {
@@ -98,7 +99,10 @@ export function kindOfSchema(schema: Schema): TableKind {
     DataType.isStruct(type.valueType) &&
     ['role', 'content'].every((name) => (type.valueType as Struct).children.some((field) => field.name === name));
   if (isMessages(types.get('messages'))) return 'conversations';
-  if (isMessages(types.get('prompt'))) return types.has('responses') && types.has('ranks') ? 'preferences' : 'prompts';
+  if (isMessages(types.get('prompt'))) {
+    if (!types.has('responses')) return 'prompts';
+    return types.has('ranks') ? 'preferences' : types.has('log_probs') ? 'generations' : 'prompts';
+  }
   if (types.has('ids')) return 'tokens';
   return types.has('text') ? 'corpus' : 'rows';
 }
@@ -169,7 +173,8 @@ export function wrongRoles(roles: readonly string[], last: 'assistant' | 'user')
   return roles.at(-1) === last ? undefined : `the last message is of the ${roles.at(-1)}, and must be the ${last}'s`;
 }
 
-async function requireKind(path: string, kinds: readonly TableKind[]): Promise<TableKind> {
+/** @throws UserError when the file is a table of none of these kinds. */
+export async function requireKind(path: string, kinds: readonly TableKind[]): Promise<TableKind> {
   const kind = await tableKind(path);
   if (kinds.includes(kind)) return kind;
   throw new UserError(
@@ -192,7 +197,8 @@ export function readMessages(column: Vector, i: number): FoundMessage[] {
   });
 }
 
-function messagesOf(path: string, column: Vector, i: number, row: number): Message[] {
+/** The messages in row `i` of a batch's column; `row` is its number in the file. */
+export function messagesOf(path: string, column: Vector, i: number, row: number): Message[] {
   const messages = readMessages(column, i) as Message[];
   const wrong = messages.find(({ role, content }) => !ROLES.includes(role) || typeof content !== 'string');
   if (messages.length > 0 && !wrong) return messages;

@@ -14,6 +14,8 @@ export interface KvCache extends AttentionCache {
   lengths: tf.Tensor1D;
   /** [B] int32, for the next forward pass only: how many of its T tokens each row brings, the first ones. The caller owns it. */
   newTokens?: tf.Tensor1D;
+  /** [B] int32, for the next forward pass only: the rows that it brings tokens to, no two alike; all when absent. The caller owns it. */
+  slots?: tf.Tensor1D;
   /** Tokens that a row can hold. */
   readonly capacity: number;
 }
@@ -25,15 +27,19 @@ export function createKvCache(config: ModelConfig, rows: number, capacity: numbe
   return { layers, lengths: tf.keep(tf.zeros([rows], 'int32')) as tf.Tensor1D, capacity };
 }
 
-/** The pass over T new tokens is through every layer: they count from now on. Forgets `newTokens`. */
+/** The pass over T new tokens is through every layer: they count from now on. Forgets `newTokens` and `slots`. */
 export function appended(cache: KvCache, T: number): void {
-  const newTokens = cache.newTokens;
+  const { newTokens, slots, lengths } = cache;
   if (hasKernel('FourfoldCacheAdvance')) {
-    runKernel('FourfoldCacheAdvance', { lengths: cache.lengths, newTokens }, { tokens: T });
+    runKernel('FourfoldCacheAdvance', { lengths, newTokens, slots }, { tokens: T });
   } else {
-    replaceLengths(cache, () => tf.add(cache.lengths, newTokens ?? tf.scalar(T, 'int32')));
+    replaceLengths(cache, () => {
+      const brought = newTokens ?? tf.fill([slots?.shape[0] ?? lengths.shape[0]], T, 'int32');
+      return tf.add(lengths, slots ? tf.scatterND(tf.expandDims(slots, 1), brought, [lengths.shape[0]]) : brought);
+    });
   }
   cache.newTokens = undefined;
+  cache.slots = undefined;
 }
 
 /** Row b becomes what row rows[b] was: for beam search, and to keep or repeat some rows. `rows` may be longer or shorter than the cache has rows. */
@@ -67,6 +73,29 @@ export function dropOldest(cache: KvCache, drop: tf.Tensor1D): void {
     }
   }
   changeLengths(cache, tf.neg(drop));
+}
+
+/**
+ * Row b becomes the first counts[b] tokens of row from[b]: to begin a text in it, with what another row has read already.
+ * @param from   a row that is taken from keeps its own tokens, if fewer: from[from[b]] = from[b].
+ * @param counts at most the tokens of row from[b].
+ */
+export function takeTokens(cache: KvCache, from: readonly number[], counts: readonly number[]): void {
+  const rows = tf.tensor1d([...from], 'int32');
+  const lengths = tf.tensor1d([...counts], 'int32');
+  for (const layer of cache.layers) {
+    for (const part of ['keys', 'values'] as const) {
+      const x = layer[part];
+      if (hasKernel('FourfoldCacheTake')) {
+        runKernel('FourfoldCacheTake', { x, from: rows, counts: lengths });
+      } else {
+        layer[part] = tf.keep(tf.gather(x, rows));
+        x.dispose();
+      }
+    }
+  }
+  changeLengths(cache, tf.sub(lengths, cache.lengths));
+  tf.dispose([rows, lengths]);
 }
 
 /**

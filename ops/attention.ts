@@ -1,4 +1,4 @@
-// Legend: B batch, T tokens, H query heads, KV key-value heads, G = H / KV, D head size, N capacity of a cache, W = (H + 2·KV)·D.
+// Legend: B batch, T tokens, H query heads, KV key-value heads, G = H / KV, D head size, S rows of a cache, N its capacity, W = (H + 2·KV)·D.
 import * as tf from '@tensorflow/tfjs';
 import { ShapeError } from '../util/errors.js';
 import { hasKernel, onTape, runKernel } from './fused.js';
@@ -14,7 +14,7 @@ export interface AttentionOptions extends AttentionShape {
   mask: 'causal' | 'bidirectional';
 }
 
-/** Keys and values of one layer, each [B, KV, N, D]; a device whose tensors cannot be written to puts new ones in their place. */
+/** Keys and values of one layer, each [S, KV, N, D]; a device whose tensors cannot be written to puts new ones in their place. */
 export interface LayerCache {
   keys: tf.Tensor4D;
   values: tf.Tensor4D;
@@ -23,10 +23,12 @@ export interface LayerCache {
 /** What `cachedAttention` reads of a cache; model/kv-cache.ts makes one. */
 export interface AttentionCache {
   readonly layers: LayerCache[];
-  /** [B] int32: tokens already in each row, the same for every layer. */
+  /** [S] int32: tokens already in each row, the same for every layer. */
   readonly lengths: tf.Tensor1D;
   /** [B] int32: how many of the T tokens each row brings, the first ones; the rest is padding. All T when absent. */
   readonly newTokens?: tf.Tensor1D;
+  /** [B] int32, no two alike: the row of the cache that each row of tokens belongs to. Its own when absent. */
+  readonly slots?: tf.Tensor1D;
 }
 
 /**
@@ -57,7 +59,7 @@ export function attention(qkv: tf.Tensor3D, segments: tf.Tensor2D, options: Atte
 export function cachedAttention(qkv: tf.Tensor3D, cache: AttentionCache, layer: number, shape: AttentionShape): tf.Tensor3D {
   const D = headSizeOf('cachedAttention', qkv, shape);
   const { keys } = cache.layers[layer];
-  const expected = [qkv.shape[0], shape.kvHeads, keys.shape[2], D];
+  const expected = [cache.slots ? keys.shape[0] : qkv.shape[0], shape.kvHeads, keys.shape[2], D];
   if (keys.shape.some((size, i) => size !== expected[i])) {
     throw new ShapeError('cachedAttention', `a cache of ${shape.kvHeads} heads of ${D} for ${qkv.shape[0]} rows is needed`, keys.shape);
   }
@@ -88,7 +90,7 @@ function fusedAttention(qkv: tf.Tensor3D, segments: tf.Tensor2D, options: Attent
 
 function fusedCachedAttention(qkv: tf.Tensor3D, cache: AttentionCache, layer: number, shape: AttentionShape): tf.Tensor3D {
   const { keys, values } = cache.layers[layer];
-  const inputs = { qkv, keys, values, lengths: cache.lengths, newTokens: cache.newTokens };
+  const inputs = { qkv, keys, values, lengths: cache.lengths, newTokens: cache.newTokens, slots: cache.slots };
   return runKernel('FourfoldCachedAttention', inputs, { ...shape })[0] as tf.Tensor3D;
 }
 
@@ -194,10 +196,12 @@ function composedAttention(qkv: tf.Tensor3D, segments: tf.Tensor2D, options: Att
 function composedCachedAttention(qkv: tf.Tensor3D, cache: AttentionCache, layer: number, shape: AttentionShape): tf.Tensor3D {
   const own = cache.layers[layer];
   const [B, T] = qkv.shape;
-  const [, , N] = own.keys.shape;
+  const [S, , N] = own.keys.shape;
+  const { slots } = cache;
+  const rowsOf = <X extends tf.Tensor>(x: X): X => (slots ? (tf.gather(x, slots) as X) : x);
   const [output, keys, values] = tf.tidy(() => {
     const [q, k, v] = splitHeads(qkv, shape);
-    const lengths = tf.reshape(cache.lengths, [B, 1, 1]);
+    const lengths = tf.reshape(rowsOf(cache.lengths), [B, 1, 1]);
     const counts = cache.newTokens ? tf.reshape(cache.newTokens, [B, 1, 1]) : tf.fill([B, 1, 1], T, 'int32');
     const token = tf.reshape(tf.range(0, T, 1, 'int32'), [1, 1, T]);
     const slot = tf.reshape(tf.range(0, N, 1, 'int32'), [1, N, 1]);
@@ -207,13 +211,19 @@ function composedCachedAttention(qkv: tf.Tensor3D, cache: AttentionCache, layer:
     const placed = tf.tile(tf.reshape(tf.cast(into, 'float32'), [B, 1, 1, N, T]), [1, shape.kvHeads, 1, 1, 1]);
     const append = (old: tf.Tensor4D, fresh: tf.Tensor) =>
       tf.where(taken.broadcastTo(old.shape), tf.reshape(products(placed, fresh), old.shape), old) as tf.Tensor4D;
-    const keys = append(own.keys, k);
-    const values = append(own.values, v);
+    const keys = append(rowsOf(own.keys), k);
+    const values = append(rowsOf(own.values), v);
     const query = tf.reshape(token, [1, T, 1]);
     const seen = tf.logicalAnd(tf.lessEqual(tf.reshape(slot, [1, 1, N]), tf.add(query, lengths)), tf.less(query, counts)); // [B, T, N]
     const heads = (x: tf.Tensor4D) => tf.expandDims(x, 2);
     const weights = maskedSoftmax(products(q, heads(keys), false, true), tf.reshape(seen, [B, 1, 1, T, N]));
-    return [mergeHeads(products(weights, heads(values))), keys, values];
+    const output = mergeHeads(products(weights, heads(values)));
+    if (!slots) return [output, keys, values];
+    const row = tf.range(0, S, 1, 'int32');
+    const fresh = tf.cast(tf.equal(tf.reshape(row, [S, 1]), tf.reshape(slots, [1, B])), 'int32'); // [S, B]
+    const at = tf.where(tf.cast(tf.sum(fresh, 1), 'bool'), tf.add(tf.argMax(fresh, 1), tf.scalar(S, 'int32')), row); // [S]
+    const back = (old: tf.Tensor, taken: tf.Tensor) => tf.gather(tf.concat([old, taken], 0), tf.cast(at, 'int32') as tf.Tensor1D);
+    return [output, back(own.keys, keys), back(own.values, values)];
   });
   own.keys.dispose();
   own.values.dispose();

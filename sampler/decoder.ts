@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import { inputVariable, overwrite, type Recorded, recorded } from '../backends/recording.js';
 import type { ModelConfig } from '../model/config.js';
 import { logits } from '../model/heads.js';
-import { createKvCache, disposeKvCache, dropNewest, dropOldest, reorderRows } from '../model/kv-cache.js';
+import { createKvCache, disposeKvCache, dropNewest, dropOldest, reorderRows, takeTokens } from '../model/kv-cache.js';
 import { disposePacked, packParameters } from '../model/packed.js';
 import type { Parameters } from '../model/parameters.js';
 import { type Batch, forward } from '../model/transformer.js';
@@ -25,8 +25,13 @@ export interface Decoder<Output extends tf.Tensor = tf.Tensor2D> {
   readonly rows: number;
   /** The tokens that each row's cache holds: all that it took in, or what was left when it last started again, and what came since. */
   readonly held: readonly (readonly number[])[];
-  /** Takes in tokens[row] for each row, without looking at what follows. */
+  /** Takes in tokens[row] for each row, without looking at what follows. Rows without tokens cost nothing; others are read with those of like length. */
   read(tokens: readonly (readonly number[])[]): void;
+  /**
+   * Row rows[i], whatever it held, begins anew and takes in tokens[i], without looking at what follows. What it, another of these or a row that goes
+   * on has read of the same beginning is taken over and not read again.
+   */
+  restart(rows: readonly number[], tokens: readonly (readonly number[])[]): void;
   /**
    * Takes in tokens[row] for each row and gives the head's output, for plain decoders logits [B, V], on each row's last new token.
    * A row without new tokens stays as it is, and its output means nothing. Values are good until the next call; the caller disposes of the tensor.
@@ -65,12 +70,12 @@ export function decoder(
   let held: number[][] = Array.from({ length: rows }, () => []);
   let step: Step | undefined;
 
+  const lastHalf = (tokens: readonly number[]): readonly number[] => tokens.slice(-Math.max(1, Math.floor(context / 2)));
+
   /** The tokens that each row really takes in: those given, or the last half of all where they do not fit; such rows are emptied. */
   const admit = (tokens: readonly (readonly number[])[]): (readonly number[])[] => {
     const slides = tokens.map((fresh, row) => held[row].length + fresh.length > context);
-    const admitted = tokens.map((fresh, row) =>
-      slides[row] ? [...held[row], ...fresh].slice(-Math.max(1, Math.floor(context / 2))) : fresh,
-    );
+    const admitted = tokens.map((fresh, row) => (slides[row] ? lastHalf([...held[row], ...fresh]) : fresh));
     if (slides.some(Boolean)) {
       const drop = tf.tensor1d(
         held.map(({ length }, row) => (slides[row] ? length : 0)),
@@ -98,35 +103,80 @@ export function decoder(
     return step;
   };
 
-  /** One pass over prompts of different lengths. */
-  const readAll = (admitted: (readonly number[])[], last: boolean): tf.Tensor | undefined =>
+  /** One pass over new tokens of different numbers. */
+  const feedAll = (admitted: (readonly number[])[]): tf.Tensor =>
     tf.tidy(() => {
       const { batch, newTokens, T } = padded(admitted, held);
-      const hidden = pass(batch, newTokens);
-      return last ? head(nextLogits(lastOf(hidden, admitted, T))) : undefined;
-    }) as tf.Tensor | undefined;
+      return head(nextLogits(lastOf(pass(batch, newTokens), admitted, T)));
+    });
 
-  const take = (tokens: readonly (readonly number[])[], last: boolean): tf.Tensor | undefined => {
-    const admitted = admit(tokens);
-    const single = last && admitted.every(({ length }) => length <= 1);
-    const output = single ? stepOf().run(admitted, held) : readAll(admitted, last);
+  const hold = (admitted: readonly (readonly number[])[]) => {
     admitted.forEach((fresh, row) => {
       held[row].push(...fresh);
     });
-    return output;
+  };
+
+  const read: Decoder['read'] = (tokens) => {
+    const admitted = admit(tokens);
+    for (const rows of passes(admitted)) {
+      tf.tidy(() => {
+        const { batch, newTokens } = padded(
+          rows.map((row) => admitted[row]),
+          rows.map((row) => held[row]),
+        );
+        cache.slots = tf.tensor1d(rows, 'int32');
+        pass(batch, newTokens);
+      });
+    }
+    hold(admitted);
+  };
+
+  /** Row b becomes the first counts[b] tokens of row from[b]. */
+  const takeOver = (from: readonly number[], counts: readonly number[]) => {
+    takeTokens(cache, from, counts);
+    held = from.map((row, i) => held[row].slice(0, counts[i]));
   };
 
   return {
     get rows() {
       return held.length;
     },
-    read(tokens) {
-      if (tokens.some(({ length }) => length > 0)) take(tokens, false);
+    read,
+    feed(tokens) {
+      const admitted = admit(tokens);
+      const output = admitted.every(({ length }) => length <= 1) ? stepOf().run(admitted, held) : feedAll(admitted);
+      hold(admitted);
+      return output;
+    },
+    restart(rows, tokens) {
+      const texts = new Map(rows.map((row, i) => [row, tokens[i].length > context ? lastHalf(tokens[i]) : tokens[i]]));
+      const all = [...held.keys()];
+      /** Of the rows with equal texts the one that reads it. */
+      const reader = new Map(rows.map((row) => [row, rows.find((other) => isSame(texts.get(other)!, texts.get(row)!))!]));
+
+      // 1. What is there already of each text.
+      const others = all.filter((row) => !texts.has(row));
+      const source = all.map((row) => {
+        if (reader.get(row) !== row) return row;
+        const shared = (other: number) => sharedLength(texts.get(row)!, held[other]);
+        return others.reduce((best, other) => (shared(other) > shared(best) ? other : best), row);
+      });
+      const keeps = all.map((row) => (texts.has(row) ? sharedLength(texts.get(row)!, held[source[row]]) : held[row].length));
+      takeOver(source, keeps);
+
+      // 2. The rest of it, then the copies.
+      read(all.map((row) => (reader.get(row) === row ? texts.get(row)!.slice(held[row].length) : [])));
+      const copied = all.map((row) => reader.get(row) ?? row);
+      if (copied.some((from, row) => from !== row)) {
+        takeOver(
+          copied,
+          copied.map((row) => held[row].length),
+        );
+      }
     },
     get held() {
       return held;
     },
-    feed: (tokens) => take(tokens, true)!,
     cut(lengths) {
       const counts = held.map((row, i) => row.length - lengths[i]);
       if (!counts.every((count) => count >= 0))
@@ -154,6 +204,37 @@ export function decoder(
       disposePacked(packed);
     },
   };
+}
+
+/** More tokens than so are read in several passes, so that the memory they take does not grow with them. */
+const PASS_TOKENS = 4096;
+
+/** Rows with new tokens, in groups of like length: little of a pass is padding. */
+function passes(tokens: readonly (readonly number[])[]): number[][] {
+  const length = (row: number) => tokens[row].length;
+  const rows = [...tokens.keys()].filter((row) => length(row) > 0).sort((a, b) => length(b) - length(a));
+  const groups: number[][] = [];
+  let longest = 0;
+  for (const row of rows) {
+    const group = groups.at(-1);
+    if (group && longest - length(row) <= Math.max(16, longest / 4) && (group.length + 1) * longest <= PASS_TOKENS) {
+      group.push(row);
+    } else {
+      groups.push([row]);
+      longest = length(row);
+    }
+  }
+  return groups;
+}
+
+/** How many tokens two texts begin with alike. */
+function sharedLength(a: readonly number[], b: readonly number[]): number {
+  const differs = a.findIndex((token, i) => token !== b[i]);
+  return differs < 0 ? a.length : differs;
+}
+
+function isSame(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && sharedLength(a, b) === a.length;
 }
 
 /** One new token, or none, for each row. From the second time on the pass is one that a device records: beams seldom stay where they are. */

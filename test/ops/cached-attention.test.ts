@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import * as tf from '@tensorflow/tfjs';
 import type { ModelConfig } from '../../model/config.js';
-import { appended, createKvCache, disposeKvCache, dropOldest, type KvCache, reorderRows } from '../../model/kv-cache.js';
+import { appended, createKvCache, disposeKvCache, dropOldest, type KvCache, reorderRows, takeTokens } from '../../model/kv-cache.js';
 import { attention, cachedAttention } from '../../ops/attention.js';
 import { assertClose, assertSameBitsOnAnyThreads, bitsOf, onEveryDevice, onNative, randomTensor } from './conformance.js';
 
@@ -120,6 +120,70 @@ describe('attention over a cache', () => {
     const next = cachedAttention(tokens(taken, 4, 5), cache, 0, shape);
     disposeKvCache(cache);
     await assertClose(next, await tokens(whole(taken, shape), 4, 5).data(), { K: 5 });
+  });
+
+  onEveryDevice('brings tokens to some rows of a cache, in any order, and leaves the others as they are', async (device) => {
+    const shape = { B: 4, T: 7, heads: 4, kvHeads: 2, D: 32 };
+    const qkv = randomQkv(shape);
+    const slots = [3, 0];
+    for (const T of [1, 3]) {
+      const [all, some] = [cacheFor(shape, 7), cacheFor(shape, 7)];
+      for (const cache of [all, some]) {
+        cache.newTokens = tf.tensor1d([2, 4, 1, 3], 'int32');
+        cachedAttention(tokens(qkv, 0, 4), cache, 0, shape);
+        appended(cache, 4);
+      }
+      all.newTokens = tf.tensor1d([T - 1, 0, 0, T], 'int32');
+      const expected = tf.gather(cachedAttention(tokens(qkv, 4, 4 + T), all, 0, shape), slots);
+      appended(all, T);
+      some.newTokens = tf.tensor1d([T, T - 1], 'int32');
+      some.slots = tf.tensor1d(slots, 'int32');
+      const given = cachedAttention(tf.gather(tokens(qkv, 4, 4 + T), slots) as tf.Tensor3D, some, 0, shape);
+      appended(some, T);
+      assert.deepEqual(Array.from(await some.lengths.data()), [2 + T - 1, 4, 1, 3 + T]);
+      const next = tokens(qkv, 6, 7);
+      const [after, before] = [some, all].map((cache) => cachedAttention(next, cache, 0, shape));
+      for (const [actual, wanted] of [
+        [given, expected],
+        [after, before],
+      ]) {
+        if (device.name === 'native') assert.deepEqual(await bitsOf(actual), await bitsOf(wanted));
+        else await assertClose(actual, await wanted.data(), { K: 7 });
+      }
+      for (const cache of [all, some]) disposeKvCache(cache);
+    }
+  });
+
+  onEveryDevice('takes over the first tokens of other rows', async () => {
+    const shape = { B: 4, T: 6, heads: 2, kvHeads: 1, D: 32 };
+    const qkv = randomQkv(shape);
+    const cache = cacheFor(shape, 6);
+    cachedAttention(tokens(qkv, 0, 5), cache, 0, shape);
+    appended(cache, 5);
+    const [from, counts] = [
+      [2, 1, 2, 2],
+      [3, 0, 5, 5],
+    ];
+    takeTokens(cache, from, counts);
+    assert.deepEqual(Array.from(await cache.lengths.data()), counts);
+    const next = tokens(qkv, 5, 6);
+    const given = cachedAttention(next, cache, 0, shape);
+    disposeKvCache(cache);
+    for (const [row, count] of counts.entries()) {
+      const own = tf.slice(qkv, [from[row], 0, 0], [1, count, qkv.shape[2]]);
+      const text = tf.concat([own, tf.slice(next, [row, 0, 0], [1, 1, qkv.shape[2]])], 1) as tf.Tensor3D;
+      await assertClose(tf.slice(given, [row, 0, 0], [1, 1, 64]), await tokens(whole(text, shape), count, count + 1).data(), { K: 6 });
+    }
+  });
+
+  onNative('refuses rows that the cache has not, and rows that are taken from and taken over at once', () => {
+    const shape = { B: 2, T: 1, heads: 2, kvHeads: 1, D: 32 };
+    const cache = cacheFor(shape, 4);
+    cache.slots = tf.tensor1d([0, 2], 'int32');
+    assert.throws(() => cachedAttention(randomQkv(shape), cache, 0, shape), /cachedAttention: the cache has no such row; received 2/);
+    assert.throws(() => takeTokens(cache, [1, 0], [0, 0]), /cacheTake: a row cannot be taken from; received 1/);
+    assert.throws(() => takeTokens(cache, [0, 0], [0, 5]), /cacheTake: more tokens than a row holds; received 5/);
+    disposeKvCache(cache);
   });
 
   onEveryDevice('refuses a cache of another shape', () => {

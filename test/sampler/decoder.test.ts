@@ -162,6 +162,58 @@ describe('the decoder', () => {
     });
   });
 
+  for (const name of [FIXTURES[0], FIXTURES[2]]) {
+    onEveryDevice(`begins texts anew in some rows, beside others that go on: ${name}`, async (device) => {
+      await withFixture(name, async (model) => {
+        const shared = randomIds(9, 1);
+        const goesOn = [...shared, ...randomIds(6, 2)];
+        const begun = [randomIds(14, 3), [...shared.slice(0, 7), ...randomIds(5, 4)], [...shared, ...randomIds(2, 5)], [...shared], []];
+        const rows = decoder(model, 7, 24);
+        rows.read([goesOn.slice(0, 12), ...Array.from({ length: 6 }, (_, i) => randomIds(3 + i, 6 + i))]);
+        for (const id of goesOn.slice(12, 14)) rows.feed([[id], ...new Array<number[]>(6).fill([5])]).dispose();
+        // Rows 1 to 6: two have the same text, one an empty one; all but the first have a beginning that row 0 has read.
+        const texts = [begun[0], begun[1], begun[2], begun[1], begun[3], begun[4]];
+        rows.restart([3, 2, 1, 6, 5, 4], texts);
+        const held = [goesOn.slice(0, 14), texts[2], texts[1], texts[0], texts[5], texts[4], texts[3]].map((text) => [...text]);
+        assert.deepEqual(rows.held, held);
+        for (const next of [7, 8, 9]) {
+          const given = await rowsOf(rows.feed(held.map(() => [next])));
+          for (const [row, text] of held.entries()) {
+            text.push(next);
+            assertSame(device, given[row], (await fullLogits(model, text)).at(-1)!);
+          }
+        }
+        rows.dispose();
+      });
+    });
+  }
+
+  onNative('reads no more of a text than no row has read', async () => {
+    await withFixture(FIXTURES[0], async (model) => {
+      const { backend } = tf.engine();
+      const { addon } = backend as unknown as { addon: { kernels: Record<string, (...values: number[]) => void> } };
+      const embedding = addon.kernels.embedding;
+      let read = 0;
+      addon.kernels.embedding = (...values) => {
+        read += values.at(-3)!;
+        embedding(...values);
+      };
+      const rows = decoder(model, 4, 30);
+      try {
+        const text = randomIds(20, 1);
+        rows.restart([0, 1, 2], [text, text, text]);
+        assert.equal(read, 20, 'equal texts are read once');
+        rows.restart([0, 3], [[...text.slice(0, 15), 4, 5, 6], text]);
+        assert.equal(read, 23, 'the beginning lies in row 1, and in row 0 itself');
+        rows.restart([1], [text]);
+        assert.equal(read, 23);
+      } finally {
+        addon.kernels.embedding = embedding;
+        rows.dispose();
+      }
+    });
+  });
+
   onNative('takes a step in one native call from the third on', async () => {
     await withFixture(FIXTURES[0], async (model) => {
       const { backend } = tf.engine();

@@ -37,7 +37,7 @@ export function registerAttention(engine: NativeEngine): void {
     kernels.attentionGrad(h(qkv), h(segments), h(o), h(lse), h(dy), h(dqkv), B, T, W, heads, kvHeads, D, Number(causal));
     return [dqkv];
   });
-  register('FourfoldCachedAttention', ({ qkv, keys, values, lengths, newTokens }, attributes) => {
+  register('FourfoldCachedAttention', ({ qkv, keys, values, lengths, newTokens, slots }, attributes) => {
     const { B, T, W, D } = sizes(qkv, attributes);
     const { heads, kvHeads } = attributes;
     const o = engine.make([B, T, heads * D]);
@@ -47,6 +47,7 @@ export function registerAttention(engine: NativeEngine): void {
       h(values),
       h(lengths),
       engine.optional(newTokens),
+      engine.optional(slots),
       h(o),
       B,
       T,
@@ -55,14 +56,26 @@ export function registerAttention(engine: NativeEngine): void {
       kvHeads,
       D,
       keys.shape[2],
+      keys.shape[0],
     );
     return [o];
   });
   tf.registerKernel({
     kernelName: 'FourfoldCacheAdvance',
     backendName: 'native',
-    kernelFunc: ({ inputs, attrs }) => {
-      kernels.cacheAdvance(h(inputs.lengths!), engine.optional(inputs.newTokens), inputs.lengths!.shape[0], attrs!.tokens as number);
+    kernelFunc: ({ inputs: { lengths, newTokens, slots }, attrs }) => {
+      const [S] = lengths!.shape;
+      const B = slots?.shape[0] ?? S;
+      kernels.cacheAdvance(h(lengths!), engine.optional(newTokens), engine.optional(slots), B, attrs!.tokens as number, S);
+      return [];
+    },
+  });
+  tf.registerKernel({
+    kernelName: 'FourfoldCacheTake',
+    backendName: 'native',
+    kernelFunc: ({ inputs: { x, from, counts } }) => {
+      const [S, KV, N, D] = x!.shape;
+      kernels.cacheTake(h(x!), h(from!), h(counts!), S, KV, N, D);
       return [];
     },
   });
