@@ -54,6 +54,24 @@ export const TRAIN_SHAPES: Record<string, TrainShape> = {
   },
 };
 
+/** The model of the fine-tuning benchmark and its batch. */
+export const SFT_SHAPE: TrainShape = {
+  config: {
+    ...common,
+    architecture: 'llama',
+    vocab_size: 8192,
+    hidden_size: 384,
+    num_hidden_layers: 6,
+    num_attention_heads: 6,
+    num_key_value_heads: 6,
+    intermediate_size: 1024,
+    max_position_embeddings: 512,
+    activation_function: 'gelu',
+  },
+  B: 8,
+  T: 512,
+};
+
 /** The names that peers/decode_model.py knows: Llama 6L/384 with a vocabulary of 2,048, and 12L/768 with 8,192, both untied. */
 export const DECODE_SHAPES = ['12M', '97M'] as const;
 
