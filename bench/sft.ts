@@ -3,9 +3,10 @@
  * alternating runs of one pass over the conversations each, medians. DATA is a folder with alpaca_en_demo.json and alpaca_zh_demo.json; without
  * it the conversations are made up.
  *
- *     npm run bench:sft -- [DATA] [--rounds 3] [--threads 2] [--steps 24] [--warm-up 4] [--peers rows,flat] [--python PATH]
+ *     npm run bench:sft -- [DATA] [--rounds 3] [--threads 2] [--steps 20] [--warm-up 4] [--peers rows,accumulate,flat] [--python PATH]
  *
- * PEERS are ways to run TRL (peers/sft.py): flat, accumulate, rows, each with `+compile` or without. The one with the best median is the peer.
+ * STEPS is about the steps of a pass, those of the warm-up included. PEERS are ways to run TRL (peers/sft.py): flat, accumulate, rows, each with
+ * `+compile` or without. The one with the best median is the peer.
  */
 import { writeFileSync } from 'node:fs';
 import os from 'node:os';
@@ -41,9 +42,9 @@ const { values, positionals } = parseArgs({
   options: {
     rounds: { type: 'string', default: '3' },
     threads: { type: 'string', default: '2' },
-    steps: { type: 'string', default: '24' },
+    steps: { type: 'string', default: '20' },
     'warm-up': { type: 'string', default: '4' },
-    peers: { type: 'string', default: 'rows,flat' },
+    peers: { type: 'string', default: 'rows,accumulate,flat' },
     python: { type: 'string' },
   },
 });
