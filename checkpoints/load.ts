@@ -3,6 +3,7 @@ import fs from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ModelConfig } from '../model/config.js';
 import { fromDisk } from '../model/layout.js';
+import { loadTokenizer, type Tokenizer } from '../tokenizer/index.js';
 import { UserError } from '../util/errors.js';
 import { errorCode, exists, settledDirectory } from '../util/files.js';
 import { parseConfigJson } from './hugging-face.js';
@@ -10,7 +11,8 @@ import { verifyCheckpoint } from './manifest.js';
 import { readSafetensors, type StoredTensor } from './safetensors.js';
 import { stepOf } from './save.js';
 
-export interface LoadedCheckpoint {
+/** A checkpoint but for its tensors. */
+export interface CheckpointFiles {
   directory: string;
   config: ModelConfig;
   /** Contents of tokenizer.json and the other files, where the checkpoint has them. */
@@ -18,6 +20,9 @@ export interface LoadedCheckpoint {
   tokenizerConfig?: object;
   generationConfig?: object;
   trainerState?: object;
+}
+
+export interface LoadedCheckpoint extends CheckpointFiles {
   /** By their names in memory, in the order of `parameterShapes`. */
   weights: Map<string, Float32Array>;
 }
@@ -31,17 +36,33 @@ export interface LatestCheckpoint {
 }
 
 /**
- * Loads configuration, weights and tokenizer from a checkpoint directory.
- * @throws UserError when files are missing or do not fit together.
+ * Loads configuration and tokenizer from a checkpoint directory.
+ * @throws UserError when config.json is missing or a file cannot be read.
  */
-export async function loadCheckpoint(path: string): Promise<LoadedCheckpoint> {
+export async function readCheckpointFiles(path: string): Promise<CheckpointFiles> {
   const directory = await settledDirectory(path);
   const configPath = join(directory, 'config.json');
   const configObject = await readJson(configPath);
   if (!configObject) {
     throw new UserError(`loading a checkpoint: ${path} must be a directory with config.json and model.safetensors; it has no config.json`);
   }
-  const config = parseConfigJson(configObject, configPath);
+  return {
+    directory,
+    config: parseConfigJson(configObject, configPath),
+    tokenizer: await readJson(join(directory, 'tokenizer.json')),
+    tokenizerConfig: await readJson(join(directory, 'tokenizer_config.json')),
+    generationConfig: await readJson(join(directory, 'generation_config.json')),
+    trainerState: await readJson(join(directory, 'trainer_state.json')),
+  };
+}
+
+/**
+ * Loads configuration, weights and tokenizer from a checkpoint directory.
+ * @throws UserError when files are missing or do not fit together.
+ */
+export async function loadCheckpoint(path: string): Promise<LoadedCheckpoint> {
+  const files = await readCheckpointFiles(path);
+  const { directory, config } = files;
   const weightsPath = join(directory, 'model.safetensors');
   const floats = new Map<string, { shape: number[]; data: Float32Array }>();
   for (const [name, { shape, data }] of await readSafetensors(weightsPath)) {
@@ -53,15 +74,23 @@ export async function loadCheckpoint(path: string): Promise<LoadedCheckpoint> {
   } catch (error) {
     throw error instanceof UserError ? new UserError(`${weightsPath}: ${error.message}`, 1, { cause: error }) : error;
   }
-  return {
-    directory,
-    config,
-    weights,
-    tokenizer: await readJson(join(directory, 'tokenizer.json')),
-    tokenizerConfig: await readJson(join(directory, 'tokenizer_config.json')),
-    generationConfig: await readJson(join(directory, 'generation_config.json')),
-    trainerState: await readJson(join(directory, 'trainer_state.json')),
-  };
+  return { ...files, weights };
+}
+
+/**
+ * The tokenizer of a checkpoint.
+ * @throws UserError when it has none, or one of another model.
+ */
+export function checkpointTokenizer({ directory, config, tokenizer: json, tokenizerConfig }: CheckpointFiles): Tokenizer {
+  if (!json)
+    throw new UserError(
+      `loading ${directory}: a model that is to write text needs tokenizer.json; there is none. Put the tokenizer's beside config.json`,
+    );
+  const tokenizer = loadTokenizer(json, tokenizerConfig);
+  if (tokenizer.vocabSize <= config.vocab_size) return tokenizer;
+  throw new UserError(
+    `loading ${directory}: the tokenizer's ids must be in the model's vocabulary of ${config.vocab_size}; it has ${tokenizer.vocabSize}. Put the model's own tokenizer.json there`,
+  );
 }
 
 /** The tensors that the optimizer had saved. */

@@ -1,11 +1,10 @@
 import type * as tf from '@tensorflow/tfjs';
 import { checkPrecision, type DEVICES, type DeviceDescription, useDevice } from '../backends/device.js';
-import { loadCheckpoint, resolveCheckpoint } from '../checkpoints/load.js';
+import { checkpointTokenizer, loadCheckpoint, resolveCheckpoint } from '../checkpoints/load.js';
 import type { ModelConfig } from '../model/config.js';
 import { parametersFrom } from '../model/parameters.js';
 import { type Precision, setPrecision } from '../ops/precision.js';
-import { loadTokenizer, type Tokenizer } from '../tokenizer/index.js';
-import { UserError } from '../util/errors.js';
+import type { Tokenizer } from '../tokenizer/index.js';
 
 /** A model that reads and writes text. */
 export interface TextModel {
@@ -26,17 +25,9 @@ export interface LoadedModel extends TextModel {
  * @throws UserError when files are missing or do not fit together.
  */
 export async function loadModel(path: string): Promise<LoadedModel> {
-  const { config, weights, tokenizer: json, tokenizerConfig, directory } = await loadCheckpoint(await resolveCheckpoint(path));
-  if (!json)
-    throw new UserError(
-      `loading ${directory}: a model that is to write text needs tokenizer.json; there is none. Put the tokenizer's beside config.json`,
-    );
-  const tokenizer = loadTokenizer(json, tokenizerConfig);
-  if (tokenizer.vocabSize > config.vocab_size) {
-    throw new UserError(
-      `loading ${directory}: the tokenizer's ids must be in the model's vocabulary of ${config.vocab_size}; it has ${tokenizer.vocabSize}. Put the model's own tokenizer.json there`,
-    );
-  }
+  const checkpoint = await loadCheckpoint(await resolveCheckpoint(path));
+  const { config, weights, directory } = checkpoint;
+  const tokenizer = checkpointTokenizer(checkpoint);
   const parameters = parametersFrom(config, weights);
   return {
     config,

@@ -2,7 +2,7 @@ import fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { checkPrecision, type DeviceDescription, useDevice } from '../backends/device.js';
-import { loadCheckpoint, resolveCheckpoint } from '../checkpoints/load.js';
+import { loadCheckpoint, readCheckpointFiles, resolveCheckpoint } from '../checkpoints/load.js';
 import { resolvedSftYaml, resolvedYaml } from '../configs/load.js';
 import { modelConfig, type PretrainConfig } from '../configs/schema.js';
 import type { SftConfig } from '../configs/sft-schema.js';
@@ -16,9 +16,9 @@ import type { Tokenizer } from '../tokenizer/index.js';
 import { tokenPieces } from '../tokenizer/pieces.js';
 import { duration } from '../training/progress.js';
 import { disposeState, type TrainState, trainState } from '../training/state.js';
-import { type StepOptions, stepper } from '../training/step.js';
+import { type StepOptions, stepOptions, stepper } from '../training/step.js';
 import { MASK_SIGN, tokenStripes } from '../util/terminal.js';
-import { loaderOptions, stepOptions, stepsOf } from './pretrain.js';
+import { loaderOptions, stepsOf } from './pretrain.js';
 import { loadBase, openSftLoader, sftStepOptions, sftSteps } from './sft.js';
 import { sourceTable } from './source-table.js';
 
@@ -32,7 +32,7 @@ export async function dryRun(config: PretrainConfig): Promise<string> {
   return rehearse(config, async (directory, say) => {
     const { tokenizer, tokens } = await prepareTraining(config, path.join(directory, 'tokens'), { reuse: false, say });
     const loader = await openLoader(loaderOptions(config, tokens));
-    const base = config.init_from === undefined ? undefined : (await loadCheckpoint(await resolveCheckpoint(config.init_from))).config;
+    const base = config.init_from === undefined ? undefined : (await readCheckpointFiles(await resolveCheckpoint(config.init_from))).config;
     const model = modelConfig(config, tokenizer.vocabSize, base);
     return {
       yaml: resolvedYaml(config),
@@ -57,7 +57,7 @@ export async function sftDryRun(config: SftConfig): Promise<string> {
     return {
       yaml: resolvedSftYaml(config),
       loader,
-      state: trainState(base.config, parametersFrom(base.config, base.weights)),
+      state: trainState(base.config, parametersFrom(base.config, (await loadCheckpoint(base.checkpoint)).weights)),
       options: sftStepOptions(config, base.config),
       steps: sftSteps(config, loader),
       contextLength: base.contextLength,

@@ -20,7 +20,7 @@ import { learningRate } from '../training/schedule.js';
 import { Speed } from '../training/speed.js';
 import { resumedState, startDevice, type TrainerState } from '../training/start.js';
 import { disposeState, type TrainState, trainState } from '../training/state.js';
-import { type StepOptions, stepper } from '../training/step.js';
+import { stepOptions, stepper } from '../training/step.js';
 import { sourceTable } from './source-table.js';
 
 /**
@@ -168,18 +168,6 @@ export function loaderOptions(config: PretrainConfig, tokens: string): LoaderOpt
     packing,
     sampling,
     mixture,
-    seed: config.seed,
-  };
-}
-
-/** What the configuration says to the optimizer. */
-export function stepOptions(config: PretrainConfig): StepOptions {
-  return {
-    beta1: config.adam_beta1,
-    beta2: config.adam_beta2,
-    epsilon: config.adam_epsilon,
-    weightDecay: config.weight_decay,
-    maxGradNorm: config.max_grad_norm,
     seed: config.seed,
   };
 }

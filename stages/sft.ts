@@ -1,7 +1,7 @@
 // Legend: B batch, T tokens.
 import path from 'node:path';
 import { type DeviceDescription, peakFlops } from '../backends/device.js';
-import { type LoadedCheckpoint, loadCheckpoint, resolveCheckpoint } from '../checkpoints/load.js';
+import { checkpointTokenizer, loadCheckpoint, readCheckpointFiles, resolveCheckpoint } from '../checkpoints/load.js';
 import { pruneCheckpoints } from '../checkpoints/save.js';
 import { resolvedSftYaml } from '../configs/load.js';
 import type { SftConfig } from '../configs/sft-schema.js';
@@ -14,7 +14,7 @@ import { flopsPerToken, type ModelConfig, parameterCount } from '../model/config
 import { parametersFrom } from '../model/parameters.js';
 import { generate } from '../sampler/generate.js';
 import { SAMPLING } from '../sampler/sample.js';
-import { type ChatTemplate, loadTokenizer, type Message, readChatTemplate, type Tokenizer } from '../tokenizer/index.js';
+import { type ChatTemplate, type Message, readChatTemplate, type Tokenizer } from '../tokenizer/index.js';
 import { frozenParameters } from '../training/freeze.js';
 import { Progress } from '../training/progress.js';
 import { openRunDirectory, type RunDirectory, type StageResult } from '../training/run-directory.js';
@@ -23,7 +23,7 @@ import { learningRate } from '../training/schedule.js';
 import { Speed } from '../training/speed.js';
 import { resumedState, startDevice, type TrainerState } from '../training/start.js';
 import { disposeState, type TrainState, trainState } from '../training/state.js';
-import { type StepOptions, stepper } from '../training/step.js';
+import { type StepOptions, stepOptions, stepper } from '../training/step.js';
 import { UserError } from '../util/errors.js';
 import { sourceTable } from './source-table.js';
 
@@ -137,7 +137,7 @@ export async function sft(config: SftConfig, run: { directory: string; resume?: 
       if (state.step % config.logging_steps === 0 || last) {
         const measured = speed.measure(trainer.tokens);
         const { tokens_per_second: tokensPerSecond } = measured;
-        const epoch = (state.step / totalSteps) * epochsOf(config, loader, totalSteps);
+        const epoch = epochsOf(config, loader, state.step);
         Object.assign(record, { loss, lr: rate, grad_norm: gradNorm, tokens: trainer.tokens, epoch, ...measured });
         progress.update({ step: state.step, loss, tokensPerSecond, peakFraction: peak && (tokensPerSecond * flops) / peak });
       }
@@ -197,12 +197,11 @@ export async function sft(config: SftConfig, run: { directory: string; resume?: 
   }
 }
 
-/** What a run begins with. */
+/** What a run begins with, but for the weights: a run that goes on has its own. */
 export interface Base {
   /** Directory of the checkpoint. */
   checkpoint: string;
   config: ModelConfig;
-  weights: LoadedCheckpoint['weights'];
   tokenizer: Tokenizer;
   template: ChatTemplate;
   /** Tokens of a row. */
@@ -211,14 +210,9 @@ export interface Base {
 
 /** @throws UserError for a checkpoint without a tokenizer or chat template, or with a shorter context than is wanted. */
 export async function loadBase(config: SftConfig): Promise<Base> {
-  const checkpoint = await loadCheckpoint(await resolveCheckpoint(config.init_from));
-  const { directory, weights, tokenizer: json, tokenizerConfig } = checkpoint;
-  if (!json) {
-    throw new UserError(
-      `fine-tuning ${directory}: the checkpoint must have a tokenizer.json; it has none. Put the tokenizer's beside config.json`,
-    );
-  }
-  const tokenizer = loadTokenizer(json, tokenizerConfig);
+  const checkpoint = await readCheckpointFiles(await resolveCheckpoint(config.init_from));
+  const { directory } = checkpoint;
+  const tokenizer = checkpointTokenizer(checkpoint);
   const longest = checkpoint.config.max_position_embeddings;
   const contextLength = config.context_length ?? longest;
   if (contextLength > longest) {
@@ -229,7 +223,6 @@ export async function loadBase(config: SftConfig): Promise<Base> {
   return {
     checkpoint: directory,
     config: { ...checkpoint.config, ...(config.dropout === undefined ? {} : { dropout: config.dropout }) },
-    weights,
     tokenizer,
     template: await readChatTemplate(directory, tokenizer, config.template),
     contextLength,
@@ -287,12 +280,7 @@ function epochsOf(config: SftConfig, loader: Loader, steps: number): number {
 /** What the configuration says to the optimizer and to the loss. */
 export function sftStepOptions(config: SftConfig, model: ModelConfig): StepOptions {
   return {
-    beta1: config.adam_beta1,
-    beta2: config.adam_beta2,
-    epsilon: config.adam_epsilon,
-    weightDecay: config.weight_decay,
-    maxGradNorm: config.max_grad_norm,
-    seed: config.seed,
+    ...stepOptions(config),
     labelSmoothing: config.label_smoothing_factor,
     neftuneNoiseAlpha: config.neftune_noise_alpha,
     frozen: frozenParameters(model, config.freeze),
@@ -308,7 +296,7 @@ async function startingState(base: Base, directory: RunDirectory, loader: Loader
     return resumed;
   }
   return {
-    state: trainState(base.config, parametersFrom(base.config, base.weights)),
+    state: trainState(base.config, parametersFrom(base.config, (await loadCheckpoint(base.checkpoint)).weights)),
     trainer: { stage: 'sft', step: 0, tokens: 0, loader: loader.state(), tokenizer, metrics: {}, waited: 0 },
   };
 }

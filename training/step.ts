@@ -1,6 +1,7 @@
 // Legend: B batch, T tokens.
 import * as tf from '@tensorflow/tfjs';
 import { inputVariable, overwrite, type Recorded, recorded } from '../backends/recording.js';
+import type { PretrainConfig } from '../configs/schema.js';
 import { type HostBatch, segmentLengths } from '../datasets/packing.js';
 import { languageModelLoss } from '../model/heads.js';
 import { type Batch, forward } from '../model/transformer.js';
@@ -64,6 +65,20 @@ export interface StepOptions extends Omit<AdamwSettings, 'learningRate' | 'step'
   neftuneNoiseAlpha?: number;
   /** Names in memory of parameters that do not move; see `frozenParameters`. They have no part in the gradient norm. */
   frozen?: ReadonlySet<string>;
+}
+
+type OptimizerKeys = Pick<PretrainConfig, 'adam_beta1' | 'adam_beta2' | 'adam_epsilon' | 'weight_decay' | 'max_grad_norm' | 'seed'>;
+
+/** What a stage's configuration says to the optimizer. */
+export function stepOptions(config: OptimizerKeys): StepOptions {
+  return {
+    beta1: config.adam_beta1,
+    beta2: config.adam_beta2,
+    epsilon: config.adam_epsilon,
+    weightDecay: config.weight_decay,
+    maxGradNorm: config.max_grad_norm,
+    seed: config.seed,
+  };
 }
 
 export interface StepResult {
