@@ -10,10 +10,14 @@ export const familyKeys = {
 /** A rule over several keys is broken at `path`: the rule, the way out and, where it says more than the value there, what was received. */
 type Report = (path: string, rule: string, wayOut: string, received?: unknown) => void;
 
+function reporter(context: z.core.$RefinementCtx): Report {
+  return (path, message, wayOut, received) =>
+    context.addIssue({ code: 'custom', path: path.split('.'), message, params: { wayOut, received } });
+}
+
 /** The rules that hold between keys. Values may be wrong one by one, which is reported elsewhere: such a value breaks no rule here. */
 export function checkPretrain(value: unknown, context: z.core.$RefinementCtx): void {
-  const report: Report = (path, message, wayOut, received) =>
-    context.addIssue({ code: 'custom', path: path.split('.'), message, params: { wayOut, received } });
+  const report = reporter(context);
   if (!isSection(value)) return;
   const config = value;
   checkModel(config, report);
@@ -31,8 +35,7 @@ function checkBf16(config: Unchecked, report: Report): void {
 
 /** The same for supervised fine-tuning. */
 export function checkSft(value: unknown, context: z.core.$RefinementCtx): void {
-  const report: Report = (path, message, wayOut, received) =>
-    context.addIssue({ code: 'custom', path: path.split('.'), message, params: { wayOut, received } });
+  const report = reporter(context);
   if (!isSection(value)) return;
   const config = value;
   const data = partOf(config.data);

@@ -139,17 +139,23 @@ export async function* readPrompts(path: string): AsyncGenerator<Prompt[]> {
   }
   let first = 0;
   for await (const batch of readBatches(path)) {
-    const [prompt, reference, source] = ['prompt', 'reference', 'source'].map((name) => batch.getChild(name));
-    yield Array.from({ length: batch.numRows }, (_, i) => {
-      const known = reference?.get(i) as string | null | undefined;
-      return {
-        prompt: messagesOf(path, prompt!, i, first + i),
-        ...(typeof known === 'string' ? { reference: known } : {}),
-        source: (source?.get(i) as string | null) ?? '',
-      };
-    });
+    const promptOf = promptsIn(path, batch, first);
+    yield Array.from({ length: batch.numRows }, (_, i) => promptOf(i));
     first += batch.numRows;
   }
+}
+
+/** The rows of a batch by their columns `prompt`, `reference` and `source`. @param first the batch's first row in the file. */
+export function promptsIn(path: string, batch: RecordBatch, first: number): (i: number) => Prompt {
+  const [prompt, reference, source] = ['prompt', 'reference', 'source'].map((name) => batch.getChild(name));
+  return (i) => {
+    const known = reference?.get(i) as string | null | undefined;
+    return {
+      prompt: messagesOf(path, prompt!, i, first + i),
+      ...(typeof known === 'string' ? { reference: known } : {}),
+      source: (source?.get(i) as string | null) ?? '',
+    };
+  };
 }
 
 /** What the hash decides by whether a conversation is held out: its first question, so that it stays held out in every stage and table. */
@@ -198,7 +204,7 @@ export function readMessages(column: Vector, i: number): FoundMessage[] {
 }
 
 /** The messages in row `i` of a batch's column; `row` is its number in the file. */
-export function messagesOf(path: string, column: Vector, i: number, row: number): Message[] {
+function messagesOf(path: string, column: Vector, i: number, row: number): Message[] {
   const messages = readMessages(column, i) as Message[];
   const wrong = messages.find(({ role, content }) => !ROLES.includes(role) || typeof content !== 'string');
   if (messages.length > 0 && !wrong) return messages;

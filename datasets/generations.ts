@@ -1,7 +1,7 @@
 import { type DataType, Field, Float32, Int32, List, makeData, type RecordBatch, Schema, Uint32, Utf8, type Vector } from 'apache-arrow';
 import type { Message } from '../tokenizer/index.js';
 import { batchOf, checkColumns, type Metadata, readBatches, textData } from './arrow.js';
-import { messageList, messagesData, messagesOf, optionalTextData, requireKind } from './conversations.js';
+import { messageList, messagesData, optionalTextData, promptsIn, requireKind } from './conversations.js';
 
 export type FinishReason = 'stop' | 'length';
 
@@ -81,20 +81,16 @@ export async function* readGenerations(path: string): AsyncGenerator<Generation[
   for await (const batch of readBatches(path)) {
     checkColumns(path, batch, Object.keys(COLUMNS));
     const column = (name: string) => batch.getChild(name)!;
-    const [prompt, source] = [column('prompt'), column('source')];
-    const reference = batch.getChild('reference');
+    const promptOf = promptsIn(path, batch, first);
     const [texts, reasons, logProbs, counts, seeds] = Object.keys(COLUMNS).map(column);
     const list = <T>(of: Vector, i: number): T[] => Array.from((of.get(i) as Iterable<T> | null) ?? []);
     yield Array.from({ length: batch.numRows }, (_, i) => {
-      const known = reference?.get(i) as string | null | undefined;
       const [finishReasons, logProb, tokens, seed] = [
         list<FinishReason>(reasons, i),
         ...[logProbs, counts, seeds].map((of) => list<number>(of, i)),
       ];
       return {
-        prompt: messagesOf(path, prompt, i, first + i),
-        ...(typeof known === 'string' ? { reference: known } : {}),
-        source: (source.get(i) as string | null) ?? '',
+        ...promptOf(i),
         answers: list<string>(texts, i).map((text, k) => ({
           text,
           finishReason: finishReasons[k] as FinishReason,

@@ -160,22 +160,20 @@ function checkSettings({ conversations }: Dataset, settings: Parameters<typeof c
 }
 
 async function questionsOf(tables: readonly string[], evalFraction: number): Promise<Message[][]> {
+  const each = Math.ceil(QUESTIONS / tables.length);
+  const found = await Promise.all(tables.map((table) => firstQuestions(table, each, evalFraction)));
+  return found.flat().slice(0, QUESTIONS);
+}
+
+async function firstQuestions(table: string, count: number, evalFraction: number): Promise<Message[][]> {
   const questions: Message[][] = [];
-  for (const table of tables) {
-    let found = 0;
-    for await (const rows of readConversations(table)) {
-      for (const { messages } of rows) {
-        if (found >= Math.ceil(QUESTIONS / tables.length)) break;
-        if (evalFraction > 0 && !isHeldOut(splitKey(messages), evalFraction)) continue;
-        questions.push(
-          messages.slice(
-            0,
-            messages.findIndex(({ role }) => role === 'assistant'),
-          ),
-        );
-        found++;
-      }
+  for await (const rows of readConversations(table)) {
+    for (const { messages } of rows) {
+      if (evalFraction > 0 && !isHeldOut(splitKey(messages), evalFraction)) continue;
+      const answer = messages.findIndex(({ role }) => role === 'assistant');
+      questions.push(messages.slice(0, answer));
+      if (questions.length === count) return questions;
     }
   }
-  return questions.slice(0, QUESTIONS);
+  return questions;
 }
