@@ -6,6 +6,7 @@ import { packageRoot } from '../util/package-root.js';
 import { chatCommand } from './commands/chat.js';
 import { dataCommand } from './commands/data.js';
 import { doctorCommand } from './commands/doctor.js';
+import { evalCommand } from './commands/eval.js';
 import { generateCommand } from './commands/generate.js';
 import { pretrainCommand } from './commands/pretrain.js';
 import { sampleCommand } from './commands/sample.js';
@@ -43,6 +44,7 @@ function program(): Command {
     sampleCommand(),
     chatCommand(),
     generateCommand(),
+    evalCommand(),
     validateCommand(),
     doctorCommand(),
   ];

@@ -23,6 +23,8 @@ export interface LanguageModelMetrics {
 export interface Evaluator {
   /** One pass over the whole of `heldOut`, without gradients. */
   evaluate(heldOut: Pass): Promise<LanguageModelMetrics>;
+  /** The same, by source, as sums. */
+  measure(heldOut: Pass, signal?: AbortSignal): Promise<Map<string, TokenSums>>;
   dispose(): void;
 }
 
@@ -35,20 +37,24 @@ export function evaluator(config: ModelConfig, parameters: Parameters, B: number
       return [losses, correct];
     }),
   );
+  const measure: Evaluator['measure'] = async (heldOut, signal) => {
+    const sums = new Map(heldOut.sources.map((source) => [source, { loss: 0, correct: 0, tokens: 0, bytes: 0 }]));
+    for await (const { source, batch } of heldOut.batches()) {
+      signal?.throwIfAborted();
+      const sum = sums.get(source)!;
+      place.write(batch);
+      const [losses, correct] = await Promise.all(pass.run().map((tensor) => tensor.data()));
+      for (const loss of losses) sum.loss += loss;
+      for (const one of correct) sum.correct += one;
+      sum.tokens += batch.supervised;
+      sum.bytes += batch.bytes;
+      await new Promise(setImmediate); // signals are handled between macrotasks only
+    }
+    return sums;
+  };
   return {
-    async evaluate(heldOut) {
-      const sums = new Map(heldOut.sources.map((source) => [source, { loss: 0, correct: 0, tokens: 0, bytes: 0 }]));
-      for await (const { source, batch } of heldOut.batches()) {
-        const sum = sums.get(source)!;
-        place.write(batch);
-        const [losses, correct] = await Promise.all(pass.run().map((tensor) => tensor.data()));
-        for (const loss of losses) sum.loss += loss;
-        for (const one of correct) sum.correct += one;
-        sum.tokens += batch.supervised;
-        sum.bytes += batch.bytes;
-      }
-      return metricsOf(sums);
-    },
+    measure,
+    evaluate: async (heldOut) => metricsOf(await measure(heldOut)),
     dispose() {
       pass.dispose();
       place.dispose();
@@ -56,7 +62,8 @@ export function evaluator(config: ModelConfig, parameters: Parameters, B: number
   };
 }
 
-interface Sums {
+/** Of predicted tokens. */
+export interface TokenSums {
   /** Of -log p, in nats. */
   loss: number;
   /** Tokens that were the likeliest one. */
@@ -65,12 +72,18 @@ interface Sums {
   bytes: number;
 }
 
-/** The metrics of all sources together, each token counted once, then of each. */
-function metricsOf(sums: ReadonlyMap<string, Sums>): LanguageModelMetrics {
-  const all: Sums = { loss: 0, correct: 0, tokens: 0, bytes: 0 };
-  for (const sum of sums.values()) {
+/** The sum of several, each token counted once. */
+export function totalOf(sums: Iterable<TokenSums>): TokenSums {
+  const all: TokenSums = { loss: 0, correct: 0, tokens: 0, bytes: 0 };
+  for (const sum of sums) {
     for (const key of ['loss', 'correct', 'tokens', 'bytes'] as const) all[key] += sum[key];
   }
+  return all;
+}
+
+/** The metrics of all sources together, then of each. */
+function metricsOf(sums: ReadonlyMap<string, TokenSums>): LanguageModelMetrics {
+  const all = totalOf(sums.values());
   const loss = all.loss / all.tokens;
   const metrics: LanguageModelMetrics = {
     'eval/loss': loss,
@@ -87,6 +100,7 @@ function metricsOf(sums: ReadonlyMap<string, Sums>): LanguageModelMetrics {
   return metrics;
 }
 
-function bitsPerByte({ loss, bytes }: Sums): number {
+/** Bits that the model needs for a byte of UTF-8. */
+export function bitsPerByte({ loss, bytes }: TokenSums): number {
   return loss / Math.LN2 / bytes;
 }

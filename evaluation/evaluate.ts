@@ -1,0 +1,35 @@
+import path from 'node:path';
+import { requireKind } from '../datasets/conversations.js';
+import { type LoadedModel, type ModelOptions, openModel } from '../sampler/model.js';
+import { readChatTemplate } from '../tokenizer/index.js';
+import { exists } from '../util/files.js';
+import { type ConversationOptions, evaluateConversations } from './evaluate-conversations.js';
+import { evaluateText, type TextOptions } from './evaluate-text.js';
+import type { Evaluation } from './evaluation.js';
+
+export interface EvaluateOptions extends ModelOptions, ConversationOptions, TextOptions {
+  /** A chat template in place of the checkpoint's: a name or a file. */
+  template?: string;
+}
+
+/**
+ * Evaluates a checkpoint on each of some files: tables of conversations, corpora, or folders of prepared tokens.
+ * @throws UserError for what cannot be read or does not fit together.
+ */
+export async function evaluate(checkpoint: string, data: readonly string[], options: EvaluateOptions): Promise<Evaluation[]> {
+  const model = await openModel(checkpoint, options);
+  try {
+    const evaluations: Evaluation[] = [];
+    for (const file of data) evaluations.push(await evaluateFile(model, file, options));
+    return evaluations;
+  } finally {
+    model.dispose();
+  }
+}
+
+async function evaluateFile(model: LoadedModel, file: string, options: EvaluateOptions): Promise<Evaluation> {
+  const prepared = await exists(path.join(file, 'dataset.json'));
+  if (prepared || (await requireKind(file, ['conversations', 'corpus'])) === 'corpus') return evaluateText(model, file, options);
+  const template = await readChatTemplate(model.directory, model.tokenizer, options.template);
+  return evaluateConversations(model, template, file, options);
+}
