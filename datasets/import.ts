@@ -5,11 +5,17 @@ import path from 'node:path';
 import { UserError, writeError } from '../util/errors.js';
 import { atomicFile, exists, sha256File } from '../util/files.js';
 import type { Metadata } from './arrow.js';
+import type { ChatFormat, PreferenceFormat } from './import/chat-formats.js';
+import { type ConversationFormat, chatsOfRows } from './import/chat-rows.js';
 import { ChatTable, LateWeight } from './import/chat-table.js';
 import { Chats } from './import/chats.js';
+import type { TakeRow } from './import/columns.js';
 import { CorpusTable } from './import/corpus-table.js';
 import { Found, type Rejected } from './import/found.js';
+import { rankingsOfRows } from './import/preference-rows.js';
+import { Contradicted, PreferenceTable } from './import/preference-table.js';
 import { Quarantine } from './import/quarantine.js';
+import { Rankings } from './import/rankings.js';
 import { type DetectedInput, openInputs, type ReadOptions, readInputs } from './import/read.js';
 import { requireCorpus, type TableWriter, tableOfInputs, tally } from './import/tables.js';
 
@@ -55,6 +61,15 @@ export interface ChatSummary extends ImportCounts {
   turns: number;
 }
 
+export interface PreferenceSummary extends ImportCounts {
+  table: 'preferences';
+  rows: number;
+  /** In all rows: answers, their pairs of different and of equal ranks. */
+  answers: number;
+  comparisons: number;
+  ties: number;
+}
+
 /**
  * Text of any kind → a corpus. Streams: the memory needed does not grow with the files.
  * @throws UserError when there is nothing to read, no document in it, conversations without a word which column is the text, the output
@@ -69,21 +84,27 @@ export async function importCorpus(options: ImportOptions): Promise<ImportSummar
 }
 
 /**
- * Text → a corpus; conversations and prompts → their tables. What a file is, its columns say, `format` or `columns`.
+ * Text → a corpus; conversations, prompts and preferences → their tables. What a file is, its columns say, `format` or `columns`.
  * @throws UserError as `importCorpus`, and when files become different tables.
  */
-export async function importData(options: ImportOptions): Promise<(ImportSummary & { table: 'corpus' }) | ChatSummary> {
+export async function importData(options: ImportOptions): Promise<(ImportSummary & { table: 'corpus' }) | ChatSummary | PreferenceSummary> {
   await checkOutput(options);
   const found = new Found();
   const inputs = await openInputs(options, found);
   const table = tableOfInputs(inputs);
   if (table === 'corpus') return { table, ...(await writeCorpus(options, inputs, found)) };
+  const again = async (): Promise<[DetectedInput[], Found]> => {
+    const found = new Found();
+    return [await openInputs(options, found), found];
+  };
   try {
+    if (table === 'preferences') return await writePreferences(options, inputs, found);
     return await writeChats(options, inputs, found, { kind: table, weighted: false });
   } catch (error) {
-    if (!(error instanceof LateWeight)) throw error;
-    const again = new Found();
-    return await writeChats(options, await openInputs(options, again), again, { kind: table, weighted: true });
+    if (error instanceof Contradicted) return writePreferences(options, ...(await again()), error.pairs);
+    if (table !== 'preferences' && error instanceof LateWeight)
+      return writeChats(options, ...(await again()), { kind: table, weighted: true });
+    throw error;
   }
 }
 
@@ -128,14 +149,31 @@ async function writeChats(
   { kind, weighted }: { kind: ChatSummary['table']; weighted: boolean },
 ): Promise<ChatSummary> {
   const chats = new Chats(found, kind === 'prompts' ? 'user' : 'assistant');
+  const takerOf = (format: ChatFormat) => chatsOfRows(chats, format as ConversationFormat, options.columns ?? {}); // as the kind says
   const open = (path: string, metadata: Metadata) => new ChatTable(path, metadata, chats, { kind, weighted });
-  const { rows, table, counts } = await writeTable(options, inputs, { found, chats, what: kind.slice(0, -1), open });
+  const { rows, table, counts } = await writeTable(options, inputs, { found, takerOf, what: kind.slice(0, -1), open });
   return { table: kind, rows, turns: table.turns, ...counts };
+}
+
+/** @param contradicted pairs that are known to be ranked both ways. */
+async function writePreferences(
+  options: ImportOptions,
+  inputs: readonly DetectedInput[],
+  found: Found,
+  contradicted?: ReadonlySet<string>,
+): Promise<PreferenceSummary> {
+  const rankings = new Rankings(found, contradicted);
+  const takerOf = (format: ChatFormat) => rankingsOfRows(rankings, format as PreferenceFormat, options.columns ?? {}); // as the kind says
+  const open = (path: string, metadata: Metadata) => new PreferenceTable(path, metadata, rankings);
+  const { rows, table, counts } = await writeTable(options, inputs, { found, takerOf, what: 'comparison', open });
+  const { answers, comparisons, ties } = table;
+  return { table: 'preferences', rows, answers, comparisons, ties, ...counts };
 }
 
 interface Target<T extends TableWriter> {
   found: Found;
-  chats?: Chats;
+  /** Of conversations, prompts and preferences: what takes the rows of a format. */
+  takerOf?: (format: ChatFormat) => TakeRow;
   /** What a row is, for messages. */
   what: string;
   open(path: string, metadata: Metadata): T;
@@ -184,7 +222,7 @@ async function writeTable<T extends TableWriter>(
 async function fill<T extends TableWriter>(
   inputs: readonly DetectedInput[],
   options: ImportOptions,
-  { found, chats, open }: Target<T>,
+  { found, takerOf, open }: Target<T>,
   temporary: string,
   quarantine: Quarantine,
   scratch: () => Promise<string>,
@@ -196,7 +234,7 @@ async function fill<T extends TableWriter>(
   ] as const;
   const table = open(temporary, new Map(metadata));
   try {
-    for await (const _ of readInputs(inputs, options, found, scratch, chats)) {
+    for await (const _ of readInputs(inputs, options, found, scratch, takerOf)) {
       if (found.rejected.length > 0) await quarantine.write(found.takeRejected());
       await table.flush();
     }

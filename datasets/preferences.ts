@@ -82,30 +82,37 @@ function listData<T>(lists: readonly (readonly T[] | undefined)[], childOf: (all
 
 /**
  * The rows of a preferences table, a record batch at a time.
- * @throws UserError when the file is no such table, or a row has fewer than two responses or not one rank (margin, score) for each.
+ * @throws UserError when the file is no such table, or a row has fewer than two responses, not one rank (margin, score) for each, or a rank that is no
+ * whole number.
  */
 export async function* readPreferences(path: string): AsyncGenerator<Preference[]> {
   await requireKind(path, ['preferences']);
   let first = 0;
   for await (const batch of readBatches(path)) {
-    checkColumns(path, batch, COLUMNS);
-    const promptOf = promptsIn(path, batch, first);
-    const [responses, ranks, margins, annotator, scores] = ['responses', 'ranks', 'margins', 'annotator', 'scores'].map((name) =>
-      batch.getChild(name),
-    );
-    yield Array.from({ length: batch.numRows }, (_, i) => {
-      const { prompt, source } = promptOf(i);
-      const known = annotator?.get(i) as string | null | undefined;
-      const row: Preference = { prompt, responses: list<string>(responses, i) ?? [], ranks: list<number>(ranks, i) ?? [], source };
-      const [given, scored] = [list<number>(margins, i), list<number>(scores, i)];
-      if (given) row.margins = given;
-      if (known != null) row.annotator = known;
-      if (scored) row.scores = scored;
-      checkRow(path, row, first + i);
-      return row;
-    });
+    const preferenceOf = preferencesIn(path, batch, first);
+    yield Array.from({ length: batch.numRows }, (_, i) => preferenceOf(i));
     first += batch.numRows;
   }
+}
+
+/** The rows of a batch of preferences. @param first the batch's first row in the file. @throws UserError as `readPreferences`. */
+export function preferencesIn(path: string, batch: RecordBatch, first: number): (i: number) => Preference {
+  checkColumns(path, batch, COLUMNS);
+  const promptOf = promptsIn(path, batch, first);
+  const [responses, ranks, margins, annotator, scores] = ['responses', 'ranks', 'margins', 'annotator', 'scores'].map((name) =>
+    batch.getChild(name),
+  );
+  return (i) => {
+    const { prompt, source } = promptOf(i);
+    const known = annotator?.get(i) as string | null | undefined;
+    const row: Preference = { prompt, responses: list<string>(responses, i) ?? [], ranks: numbers(ranks, i) ?? [], source };
+    const [given, scored] = [numbers(margins, i), numbers(scores, i)];
+    if (given) row.margins = given;
+    if (known != null) row.annotator = known;
+    if (scored) row.scores = scored;
+    checkRow(path, row, first + i);
+    return row;
+  };
 }
 
 function list<T>(column: Vector | null, i: number): T[] | undefined {
@@ -113,17 +120,38 @@ function list<T>(column: Vector | null, i: number): T[] | undefined {
   return found ? Array.from(found) : undefined;
 }
 
-function checkRow(path: string, { responses, ranks, margins, scores }: Preference, row: number): void {
-  const K = responses.length;
-  const lengths = Object.entries({ ranks, margins, scores }).filter(([, list]) => list !== undefined && list.length !== K);
-  if (K >= 2 && lengths.length === 0) return;
-  const wrong = K < 2 ? `${K} responses` : `${K} responses with ${lengths.map(([name, list]) => `${list!.length} ${name}`).join(', ')}`;
+/** Other programs write whole numbers of 64 bits. A missing one is none. */
+const numbers = (column: Vector | null, i: number) =>
+  list<number | bigint | null>(column, i)?.map((value) => (value === null ? Number.NaN : Number(value)));
+
+function checkRow(path: string, preference: Preference, row: number): void {
+  const fault = faultOf(preference);
+  if (fault === undefined) return;
   throw new UserError(
-    `read data: row ${row} of ${path} must have two or more responses, and one rank (margin, score) for each; received ${wrong}. Make the table with fourfold data import or data rank`,
+    `read data: row ${row} of ${path} must have two or more responses, and a rank for each that is a whole number (and a margin and a score that are numbers, or none); received ${fault}. Make the table with fourfold data import or data rank`,
   );
+}
+
+function faultOf({ responses, ranks, margins, scores }: Preference): string | undefined {
+  const K = responses.length;
+  if (K < 2) return `${K} responses`;
+  if (responses.some((response) => typeof response !== 'string')) return 'a response that is no text';
+  for (const [name, list] of Object.entries({ ranks, margins, scores })) {
+    if (list === undefined) continue;
+    if (list.length !== K) return `${K} responses with ${list.length} ${name}`;
+    if (!list.every(name === 'ranks' ? Number.isInteger : Number.isFinite)) return `${name} ${list.join(', ')}`;
+  }
+  return undefined;
 }
 
 /** Whether a row holds a comparison: two responses of different ranks. */
 export function comparable({ ranks }: Pick<Preference, 'ranks'>): boolean {
   return ranks.some((rank) => rank !== ranks[0]);
+}
+
+/** Pairs of responses by whether their ranks differ. */
+export function pairCounts(ranks: readonly number[]): { comparisons: number; ties: number } {
+  const pairs = ranks.flatMap((rank, i) => ranks.slice(i + 1).map((other) => rank !== other));
+  const comparisons = pairs.filter(Boolean).length;
+  return { comparisons, ties: pairs.length - comparisons };
 }

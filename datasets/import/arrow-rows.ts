@@ -49,17 +49,23 @@ export function readArrowRows(
   });
 }
 
-/** Names of an Arrow file's columns; none where it has no rows or cannot be read. */
+/** Names of an Arrow file's columns, those within one as `column.name`; none where it has no rows or cannot be read. */
 export async function arrowColumns(path: string): Promise<string[]> {
   const file = await fs.open(path);
   try {
-    for await (const batch of readFileOrStream(file)) return batch.schema.names.map(String);
+    for await (const batch of readFileOrStream(file))
+      return batch.schema.fields.flatMap(({ name, type }) => [name, ...namesWithin(type).map((inner) => `${name}.${inner}`)]);
   } catch (cause) {
     if (!(cause instanceof ArrowFault)) throw cause; // reading the file will say it in its place
   } finally {
     await file.close();
   }
   return [];
+}
+
+function namesWithin(type: DataType): string[] {
+  const own = DataType.isStruct(type) ? type.children.map(({ name }) => name) : [];
+  return [...own, ...(type.children ?? []).flatMap((field) => namesWithin(field.type))];
 }
 
 async function* eachRow(

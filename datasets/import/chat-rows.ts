@@ -1,12 +1,16 @@
 import { BadRow } from './bad-row.js';
-import { type ChatFormat, columnsOf, type Part } from './chat-formats.js';
+import { asked, Cells, history, quoted, spoken, withSystem } from './chat-cells.js';
+import type { ChatFormat, PreferenceFormat } from './chat-formats.js';
 import { messagesOfList, parsed, type RawMessage, textOf } from './chat-messages.js';
 import type { Chats, Draft } from './chats.js';
-import { type Columns, columnValue, isRow, kindOf, namesOf, type Row, type TakeRow } from './columns.js';
+import { type Columns, isRow, kindOf, type TakeRow } from './columns.js';
 import { messagesOfMoss } from './moss.js';
 
+/** The formats whose rows are conversations or prompts. */
+export type ConversationFormat = Exclude<ChatFormat, PreferenceFormat>;
+
 /** Conversations or prompts from the rows of a format. A row may give several. */
-export function chatsOfRows(chats: Chats, format: ChatFormat, columns: Columns): TakeRow {
+export function chatsOfRows(chats: Chats, format: ConversationFormat, columns: Columns): TakeRow {
   return (row, place, excerpt) => {
     try {
       for (const draft of draftsOf(format, new Cells(row, format, columns))) chats.add(draft, place, excerpt);
@@ -17,7 +21,7 @@ export function chatsOfRows(chats: Chats, format: ChatFormat, columns: Columns):
   };
 }
 
-function draftsOf(format: ChatFormat, cells: Cells): Draft[] {
+function draftsOf(format: ConversationFormat, cells: Cells): Draft[] {
   const weight = weightOf(cells.optional('weight'));
   switch (format) {
     case 'alpaca':
@@ -32,66 +36,6 @@ function draftsOf(format: ChatFormat, cells: Cells): Draft[] {
     default:
       return [{ messages: withSystem(cells, [...asked(cells), ...spoken('assistant', ...cells.required('response'))]), weight }];
   }
-}
-
-/** The columns of a row by what they hold. */
-class Cells {
-  constructor(
-    private readonly row: Row,
-    private readonly format: ChatFormat,
-    private readonly columns: Columns,
-  ) {}
-
-  /** The value and its column's name; undefined where there is none, or nothing in it. */
-  optional(part: Part): [value: unknown, name: string] | undefined {
-    for (const name of columnsOf(this.format, part, this.columns)) {
-      const value = columnValue(this.row, name);
-      if (value !== undefined && value !== null && value !== '') return [value, name];
-    }
-    return undefined;
-  }
-
-  /** @throws BadRow where there is none. */
-  required(part: Part): [value: unknown, name: string] {
-    const names = columnsOf(this.format, part, this.columns);
-    const name = names.find((name) => columnValue(this.row, name) !== undefined);
-    if (name !== undefined) return [columnValue(this.row, name), name];
-    const wanted = names.map((name) => `"${name}"`).join(' or ');
-    throw new BadRow('no such column', `there is no ${wanted} in the row; it has ${namesOf(this.row)}`);
-  }
-}
-
-/** Earlier turns, and the question. */
-function asked(cells: Cells): RawMessage[] {
-  return [...history(cells), ...spoken('user', ...cells.required('prompt'))];
-}
-
-function history(cells: Cells): RawMessage[] {
-  const given = cells.optional('history');
-  return given === undefined ? [] : messagesOfList(...given);
-}
-
-/** A text is what `role` says; a list has messages of its own, as TRL's conversational form. */
-function spoken(role: 'user' | 'assistant', value: unknown, name: string): RawMessage[] {
-  return Array.isArray(value) || (typeof value === 'string' && isListOfMessages(parsed(value)))
-    ? messagesOfList(value, name)
-    : [{ role, content: textOf(value, `"${name}"`) }];
-}
-
-/** Whether what a text of JSON stands for is messages, and not a text that happens to be JSON. */
-function isListOfMessages(value: unknown): boolean {
-  return (
-    Array.isArray(value) &&
-    value.length > 0 &&
-    value.every((entry) => isRow(entry) && typeof entry.role === 'string' && Object.hasOwn(entry, 'content'))
-  );
-}
-
-/** A system message of the messages' own goes before the column's. */
-function withSystem(cells: Cells, messages: RawMessage[]): RawMessage[] {
-  const system = cells.optional('system');
-  if (system === undefined || messages[0]?.role === 'system') return messages;
-  return [{ role: 'system', content: textOf(system[0], `"${system[1]}"`) }, ...messages];
 }
 
 /** An instruction with its input and output, or with several of them (self-instruct's instances): a conversation each. */
@@ -121,8 +65,6 @@ function joined(instruction: string, input: unknown): string {
   const given = input === undefined || input === null ? '' : textOf(input, '"input"');
   return [instruction, given].filter((text) => text.trim() !== '').join('\n\n');
 }
-
-const quoted = ([value, name]: [unknown, string]): [unknown, string] => [value, `"${name}"`];
 
 function weightOf(given: [value: unknown, name: string] | undefined): number | undefined {
   if (given === undefined) return undefined;

@@ -32,8 +32,7 @@ export class Chats {
 
   /** Adds what follows the rules: a system message first or none (an empty one is none), user and assistant in turns, each with text. */
   add({ messages: given, weight, reference }: Draft, place: Place, excerpt: Excerpt): void {
-    const [first, ...rest] = given;
-    const messages = first?.role === 'system' && first.content.trim() === '' ? rest : given;
+    const messages = withoutEmptySystem(given);
     const texts = [...messages.map(({ content }) => content), ...(reference === undefined ? [] : [reference])];
     const size = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
     const wrong = this.wrong(messages, texts);
@@ -57,13 +56,22 @@ export class Chats {
     const order = wrongRoles(messages.map(({ role }) => role), this.last); // biome-ignore format: short
     if (order !== undefined) return ['wrong roles', order];
     for (const [i, text] of texts.entries()) {
-      const what = i < messages.length ? `message ${i + 1}` : 'the reference';
-      if (text.trim() === '') return ['empty', `${what} has no text`];
-      const { encoding } = this.found;
-      if (encoding !== undefined && text.includes('\ufffd'))
-        return ['not the right encoding', `${what} has bytes that are not ${encoding} (where U+FFFD stands now)`];
-      if (!isWellFormed(text)) return ['not text', `${what} holds half of a character (a lone surrogate)`];
+      const wrong = wrongText(text, i < messages.length ? `message ${i + 1}` : 'the reference', this.found);
+      if (wrong !== undefined) return wrong;
     }
     return undefined;
   }
+}
+
+/** What a text that was found must not be. @param what it is, for messages. */
+export function wrongText(text: string, what: string, { encoding }: Pick<Found, 'encoding'>): [Reason, detail: string] | undefined {
+  if (text.trim() === '') return ['empty', `${what} has no text`];
+  if (encoding !== undefined && text.includes('\ufffd'))
+    return ['not the right encoding', `${what} has bytes that are not ${encoding} (where U+FFFD stands now)`];
+  return isWellFormed(text) ? undefined : ['not text', `${what} holds half of a character (a lone surrogate)`];
+}
+
+/** Messages without a system message that says nothing. */
+export function withoutEmptySystem(messages: RawMessage[]): RawMessage[] {
+  return messages[0]?.role === 'system' && messages[0].content.trim() === '' ? messages.slice(1) : messages;
 }

@@ -14,10 +14,22 @@ export interface Columns {
   weight?: string;
   messages?: string;
   reference?: string;
+  chosen?: string;
+  rejected?: string;
+  responses?: string;
+  ranks?: string;
+  margin?: string;
+  margins?: string;
+  scores?: string;
+  chosen_score?: string;
+  rejected_score?: string;
+  annotator?: string;
 }
 
 const OF_CHATS = ['prompt', 'response', 'system', 'history', 'weight', 'messages', 'reference'] as const;
-const KNOWN = ['text', 'question', 'answers', 'accepted', ...OF_CHATS] as const;
+const OF_PAIRS = ['chosen', 'rejected', 'margin', 'chosen_score', 'rejected_score', 'annotator'] as const;
+const OF_RANKINGS = ['responses', 'ranks', 'margins', 'scores'] as const;
+const KNOWN = ['text', 'question', 'answers', 'accepted', ...OF_CHATS, ...OF_PAIRS, ...OF_RANKINGS] as const;
 
 /**
  * Reads `text=body`, `question=q,answers=a,accepted=best` or `prompt=q,response=a`.

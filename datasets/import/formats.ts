@@ -160,7 +160,7 @@ async function formatOf(file: string, container: Container, head: Buffer, column
   return chatFormatOf(names) ?? container;
 }
 
-/** Columns of the first row. */
+/** Columns of a table, or of the first row in the first bytes of a file; what has a name within one is `column.name`. */
 async function columnsOf(file: string, container: Container, head: Buffer): Promise<string[]> {
   if (container === 'parquet') return parquetColumns(file);
   if (container === 'arrow') return arrowColumns(file);

@@ -12,11 +12,14 @@ export interface Place {
 
 /** Why something was put aside; the summary counts by these. */
 export type Reason =
+  | 'contradicting answers'
   | 'cut off'
   | 'damaged'
   | 'empty'
   | 'encrypted'
+  | 'identical answers'
   | 'no such column'
+  | 'not a comparison'
   | 'not a conversation'
   | 'not JSON'
   | 'not readable'
@@ -24,6 +27,7 @@ export type Reason =
   | 'not the right encoding'
   | 'too large'
   | 'wrong number of columns'
+  | 'wrong ranks'
   | 'wrong roles'
   | 'wrong weight';
 

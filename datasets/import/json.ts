@@ -21,15 +21,19 @@ export function readJsonArray(text: OpenText, found: Found, take: TakeRow): Asyn
   });
 }
 
-/** Columns of the first row, as far as the first bytes of a file reach. */
+/** Columns of the first row, as far as the first bytes of a file reach; what has a name within one is `column.name`. */
 export function jsonColumns(head: Buffer): string[] {
   const json = head.toString('utf8').replace(/^\ufeff?\s*\[?\s*/, '');
   const names: string[] = [];
+  let column = '';
   let depth = 0;
   for (const [token] of json.matchAll(/"(?:[^"\\]|\\(?:.|$))*(?:"(?:\s*:)?|$)|[[\]{}]/gs)) {
     if (token === '{' || token === '[') depth++;
     else if (token === '}' || token === ']') depth--;
-    else if (depth === 1 && token.endsWith(':')) names.push(keyOf(token));
+    else if (depth === 1 && token.endsWith(':')) {
+      column = keyOf(token);
+      names.push(column);
+    } else if (token.endsWith(':')) names.push(`${column}.${keyOf(token)}`);
     if (depth === 0) break;
   }
   return names;

@@ -8,11 +8,12 @@ import { Unreadable } from './bytes.js';
 import { checkNeeded, type Row, type TakeRow } from './columns.js';
 import { CheckedPages } from './parquet-pages.js';
 
-/** Names of a Parquet file's columns. */
+/** Names of a Parquet file's columns, those within one as `column.name`. */
 export async function parquetColumns(path: string): Promise<string[]> {
   const file = await openParquet(path);
   await file.close();
-  return file.schema.children.map(({ element }) => element.name);
+  const within = ({ children }: SchemaTree): string[] => children.flatMap((child) => [child.element.name, ...within(child)]);
+  return file.schema.children.flatMap((column) => [column.element.name, ...within(column).map((name) => `${column.element.name}.${name}`)]);
 }
 
 /** Which columns of a Parquet file are read. A name with dots leads into nested ones. */

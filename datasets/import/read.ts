@@ -1,12 +1,10 @@
 import fs from 'node:fs/promises';
 import { UserError } from '../../util/errors.js';
 import { errorCode } from '../../util/files.js';
-import { readArrow, readArrowRows } from './arrow-rows.js';
+import { arrowColumns, readArrow, readArrowRows } from './arrow-rows.js';
 import { readBook } from './book.js';
 import { decoderOf, openText, Unreadable } from './bytes.js';
-import { CHAT_FORMATS, chatColumns, isChatFormat, neededColumns, ownParts } from './chat-formats.js';
-import { chatsOfRows } from './chat-rows.js';
-import type { Chats } from './chats.js';
+import { CHAT_FORMATS, type ChatFormat, chatColumns, isChatFormat, neededColumns, ownParts } from './chat-formats.js';
 import { readCode } from './code.js';
 import { type Columns, type TakeRow, textOfRows } from './columns.js';
 import { readCsv } from './csv.js';
@@ -18,7 +16,7 @@ import { type Input, listInputs } from './inputs.js';
 import { readJsonArray, readJsonLines } from './json.js';
 import { languageOf } from './languages.js';
 import { readMarkdown } from './markdown.js';
-import { readParquet } from './parquet.js';
+import { parquetColumns, readParquet } from './parquet.js';
 import { ANSWER_COLUMNS, questionsOfRows } from './qa.js';
 import { readStackExchange } from './stack-exchange.js';
 import { type DocumentRule, readText } from './text.js';
@@ -94,14 +92,14 @@ const OF_QA = ['question', 'answers', 'accepted'];
 /**
  * Reads files one after another and adds what they hold to `found`. Yields now and then, for the caller to take it.
  * @param scratch makes a folder for files that are needed in between.
- * @param chats takes the rows of conversations and prompts; it must be there where an input has such.
+ * @param takerOf takes the rows of a format of conversations, prompts or preferences; it must be there where an input has such.
  */
 export async function* readInputs(
   inputs: readonly DetectedInput[],
   options: ReadOptions,
   found: Found,
   scratch: () => Promise<string>,
-  chats?: Chats,
+  takerOf?: (format: ChatFormat) => TakeRow,
 ): AsyncGenerator<void> {
   for (const input of inputs) {
     found.file = input.path;
@@ -109,7 +107,7 @@ export async function* readInputs(
     found.source = (options.source ?? input.source) + (input.format === 'code' ? `/${language ?? 'other'}` : '');
     found.encoding = undefined;
     try {
-      yield* await reader(input, options, found, scratch, chats);
+      yield* await reader(input, options, found, scratch, takerOf);
     } catch (error) {
       putAside(error, input.path, found);
     }
@@ -122,20 +120,22 @@ async function reader(
   options: ReadOptions,
   found: Found,
   scratch: () => Promise<string>,
-  chats: Chats | undefined,
+  takerOf: ((format: ChatFormat) => TakeRow) | undefined,
 ): Promise<AsyncGenerator<void>> {
   const { path, container, packing, format } = input;
   const { columns = {}, encoding, document = 'file' } = options;
   const ownSources = options.source === undefined;
   const take: TakeRow = isChatFormat(format)
-    ? chatsOfRows(chats!, format, columns)
+    ? takerOf!(format)
     : format === 'qa'
       ? questionsOfRows(found, columns)
       : textOfRows(found, columns.text ?? 'text');
   if (container === 'epub') return readEpub(path, found);
   if (container === 'code') return readCode(path, packing, found, encoding);
   if (isChatFormat(format) && (container === 'arrow' || container === 'parquet')) {
-    const request = { needed: neededColumns(format, columns), wanted: chatColumns(format, columns), ownSources };
+    const all = () => (container === 'arrow' ? arrowColumns(path) : parquetColumns(path));
+    const wanted = format === 'solutions' ? (await all()).filter((name) => !name.includes('.')) : chatColumns(format, columns);
+    const request = { needed: neededColumns(format, columns), wanted, ownSources };
     return container === 'arrow'
       ? readArrowRows(path, found, request, take)
       : readParquet(path, { others: request.wanted, needed: request.needed }, take);

@@ -1,6 +1,6 @@
 import type { RecordBatch } from 'apache-arrow';
 import type { Tokenizer } from '../../tokenizer/index.js';
-import { readMessages } from '../conversations.js';
+import { type FoundMessage, readMessages } from '../conversations.js';
 import { type ChatReader, encodeChat, messagesColumn } from './chats.js';
 import { columnOf, isNumber, isText } from './columns.js';
 import { beginning, maskedPieces, more, otherColumns, type Row, type RowLimits, type RowMessage, type RowTokens } from './rows.js';
@@ -36,7 +36,7 @@ export function readChatRow(
   return { ...result, ...otherColumns(batch, i, shown, limits) };
 }
 
-function messagesOf(messages: ReturnType<typeof readMessages>, limits: RowLimits): Pick<Row, 'bytes' | 'messages' | 'left'> {
+export function messagesOf(messages: readonly FoundMessage[], limits: RowLimits): Pick<Row, 'bytes' | 'messages' | 'left'> {
   const shown = messages.slice(0, limits.items);
   return {
     bytes: messages.reduce((sum, { content }) => sum + Buffer.byteLength(content ?? ''), 0),
@@ -54,7 +54,7 @@ function tokensOf(tokenizer: Tokenizer, ids: readonly number[], supervised: Uint
   return { count: ids.length, ids: first, pieces: maskedPieces(tokenizer, first, mask), supervised: mask, predicted };
 }
 
-function cutMessage(role: string, whole: string, { characters }: RowLimits): RowMessage {
+export function cutMessage(role: string, whole: string, { characters }: RowLimits): RowMessage {
   const content = beginning(whole, characters);
   return { role, content, left: more(whole.length - content.length, 'characters') };
 }

@@ -1,6 +1,6 @@
 import { chatTemplate, loadTokenizer } from '../../tokenizer/index.js';
 import type { WorkerTask } from '../../util/workers.js';
-import { type ChatRow, type ChatSetup, encodeChat, type MeasuredChat } from './chats.js';
+import { type ChatRow, type ChatSetup, charactersOf, encodeChat, type MeasuredChat } from './chats.js';
 
 /** Measures conversations in a thread of its own. */
 export function start({ kind, trainOn, template: source, tokenizer: json, config }: ChatSetup): WorkerTask<ChatRow[], MeasuredChat[]> {
@@ -22,11 +22,4 @@ export function start({ kind, trainOn, template: source, tokenizer: json, config
         };
       }),
   };
-}
-
-/** Code points. */
-function charactersOf(text: string): number {
-  let count = 0;
-  for (const _ of text) count++;
-  return count;
 }

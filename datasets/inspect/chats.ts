@@ -157,3 +157,10 @@ export class ChatCounter {
     return { ...this.found, roles: [...this.roles].map(([role, counts]) => ({ role, ...counts })) };
   }
 }
+
+/** Code points. */
+export function charactersOf(text: string): number {
+  let count = 0;
+  for (const _ of text) count++;
+  return count;
+}

@@ -109,7 +109,7 @@ export function lengthHistograms({ lengthsIn, context }: Inspection, { total, so
   );
 }
 
-function barsOf(bins: readonly LengthBin[], rows: number): Bar[] {
+export function barsOf(bins: readonly LengthBin[], rows: number): Bar[] {
   return bins.map(({ label, count, past }) => ({
     label,
     value: count,
@@ -121,12 +121,21 @@ function barsOf(bins: readonly LengthBin[], rows: number): Bar[] {
 /** What a file is and how much is in it, in one line. */
 export function summary({ kind, parts }: Inspection): string {
   if (parts.length > 1) return 'prepared tokens';
-  const what = { corpus: 'a corpus of ', tokens: 'tokens of ', prepared: 'prepared tokens of ', conversations: '', prompts: '', rows: '' };
+  const what = {
+    corpus: 'a corpus of ',
+    tokens: 'tokens of ',
+    prepared: 'prepared tokens of ',
+    conversations: '',
+    prompts: '',
+    preferences: '',
+    rows: '',
+  };
   return `${what[kind]}${partSummary(parts[0], kind)}`;
 }
 
-export function partSummary({ total, files, batches, size }: InspectedPart, kind: Inspection['kind']): string {
+export function partSummary({ total, preferences, files, batches, size }: InspectedPart, kind: Inspection['kind']): string {
   const counts = [counted(total.rows, rowsOf(kind).slice(0, -1))];
+  if (preferences) counts.push(counted(preferences.total.answers, 'answer'), counted(preferences.total.comparisons, 'comparison'));
   for (const key of ['tokens', 'bytes', 'characters'] as const)
     if (total[key] !== undefined) counts.push(counted(total[key], key.slice(0, -1)));
   const place = [counted(batches, 'record batch', 'es'), kind === 'prepared' && counted(files, 'file'), `${sizeText(size)} on disk`];
@@ -134,10 +143,11 @@ export function partSummary({ total, files, batches, size }: InspectedPart, kind
 }
 
 /** Line above a row. */
-export function rowTitle({ row, file, source, bytes, tokens, weight, beyond }: Row): string {
+export function rowTitle({ row, file, source, annotator, bytes, tokens, weight, beyond }: Row): string {
   const facts = [
     source,
     file,
+    annotator !== undefined && `annotator ${annotator}`,
     tokens && counted(tokens.count, 'token'),
     bytes !== undefined && counted(bytes, 'byte'),
     tokens?.predicted !== undefined &&
@@ -162,14 +172,14 @@ export function supervisedRanges(supervised: readonly boolean[]): string {
 }
 
 function rowsOf(kind: Inspection['kind']): string {
-  return kind === 'rows' || isChat(kind) ? kind : 'documents';
+  return kind === 'rows' || kind === 'preferences' || isChat(kind) ? kind : 'documents';
 }
 
-function counted(n: number, what: string, plural = 's'): string {
+export function counted(n: number, what: string, plural = 's'): string {
   return `${n.toLocaleString('en')} ${what}${n === 1 ? '' : plural}`;
 }
 
-function percent(part: number, whole: number): string {
+export function percent(part: number, whole: number): string {
   return whole > 0 ? `${((100 * part) / whole).toFixed(1)}%` : '';
 }
 

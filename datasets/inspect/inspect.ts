@@ -15,15 +15,17 @@ import { ChatCounter, type ChatFacts, type ChatKind, type ChatReader, measureCha
 import { isIds, isText, typeName } from './columns.js';
 import type { TokenCounts } from './count-worker.js';
 import { OTHER_SOURCES, SourceCounter, type SourceCounts } from './counts.js';
+import { PreferenceCounter, type PreferenceFacts, readPreferenceRow } from './preferences.js';
 import { BEGINNING, type Row, type RowLimits, readRow, WHOLE } from './rows.js';
 
 /** What is in a file of data. Plain data: `inspectionText` and `inspectionPage` show it. */
 export interface Inspection {
   path: string;
   /**
-   * A corpus has `text`, tokens have `ids`; `prepared` is a directory of them; conversations and prompts have messages; `rows` are any other columns.
+   * A corpus has `text`, tokens have `ids`; `prepared` is a directory of them; conversations and prompts have messages; preferences have ranked answers;
+   * `rows` are any other columns.
    */
-  kind: 'corpus' | 'tokens' | 'prepared' | ChatKind | 'rows';
+  kind: 'corpus' | 'tokens' | 'prepared' | ChatKind | 'preferences' | 'rows';
   columns: { name: string; type: string; nulls: number }[];
   metadata: [key: string, value: string][];
   /** One, or the parts of prepared tokens. */
@@ -48,6 +50,7 @@ export interface InspectedPart {
   sources: SourceCounts[];
   /** Of conversations and prompts. */
   chats?: ChatFacts;
+  preferences?: PreferenceFacts;
   examples: Row[];
 }
 
@@ -81,6 +84,7 @@ export async function inspect(file: string, { onProgress = () => {}, ...options 
   const parts: InspectedPart[] = [];
   for (const { name, files } of data.parts) {
     const counter = new SourceCounter();
+    const rankings = kind === 'preferences' ? new PreferenceCounter(data.tokenizer) : undefined;
     const starts: number[][] = []; // first row of each record batch, by file
     let [rows, size] = [0, 0];
     for (const shard of files) {
@@ -88,6 +92,7 @@ export async function inspect(file: string, { onProgress = () => {}, ...options 
       const batches: number[] = [];
       for await (const batch of batchesOf(shard, data.schema)) {
         batches.push(rows);
+        rankings?.addBatch(shard, batch, rows);
         rows += batch.numRows;
         counter.add(batch);
         read += batch.data.byteLength;
@@ -99,13 +104,14 @@ export async function inspect(file: string, { onProgress = () => {}, ...options 
     const first = parts.reduce((sum, { total }) => sum + total.rows, 0);
     const examples = await readExamples(counter.examples(), files, starts, first, data);
     const chats = data.chat && (await countChats(files[0], rows, data.chat, data.tokenizer, counter, onProgress));
-    parts.push({ name, files: files.length, batches: starts.flat().length, size, ...counter.counts(), chats, examples });
+    const preferences = rankings?.facts();
+    parts.push({ name, files: files.length, batches: starts.flat().length, size, ...counter.counts(), chats, preferences, examples });
   }
   if (kind === 'corpus' && data.tokenizer) await countTokens(file, data.tokenizer, parts[0], onProgress);
   if (data.dataset) notes.push(...differences(data.dataset, parts));
   if (data.chat) notes.push(...chatNotes(data.chat, parts[0]));
   const inBytes = kind === 'corpus' || (data.chat && !data.tokenizer);
-  const lengthsIn = kind === 'rows' ? undefined : inBytes ? 'bytes' : 'tokens';
+  const lengthsIn = kind === 'rows' || kind === 'preferences' ? undefined : inBytes ? 'bytes' : 'tokens';
   return { path: file, kind, columns, metadata: [...schema.metadata], parts, lengthsIn, context: data.chat?.context, notes };
 }
 
@@ -165,13 +171,15 @@ async function openData(file: string, options: Omit<InspectOptions, 'onProgress'
     throw new UserError(`inspect data: tokens are shown by a tokenizer; none is named, and none lies beside ${file}. Say --tokenizer PATH`);
   const chat = kind === 'conversations' || kind === 'prompts' ? await chatReader(kind, found, tokenizer, options) : undefined;
   if (!chat) refuseChatOptions(kind, options);
+  if (kind === 'preferences' && tokens)
+    throw new UserError('inspect data: --tokens shows conversations and corpora as tokens; received preferences. Leave it out');
   if (kind === 'rows' && tokenizer) notes.push('The tokenizer was not used: there is no column of text.');
   return { kind, schema, parts, tokenizer, chat, dataset, notes };
 }
 
 function kindOf(schema: Schema): Exclude<Inspection['kind'], 'prepared'> {
   const kind = kindOfSchema(schema);
-  if (kind === 'conversations' || kind === 'prompts') return kind;
+  if (kind === 'conversations' || kind === 'prompts' || kind === 'preferences') return kind;
   const typeOf = (name: string) => schema.fields.find((field) => field.name === name)?.type;
   return isIds(typeOf('ids')) ? 'tokens' : isText(typeOf('text')) ? 'corpus' : 'rows';
 }
@@ -218,6 +226,7 @@ async function readExamples(rows: number[], files: string[], starts: number[][],
 }
 
 function rowOf({ kind, chat, tokenizer }: Data, batch: RecordBatch, i: number, row: number, limits: RowLimits, file: string): Row {
+  if (kind === 'preferences') return readPreferenceRow(file, batch, i, row, limits);
   const found = chat ? readChatRow(batch, i, row, chat, tokenizer, limits) : readRow(batch, i, row, tokenizer, limits);
   return kind === 'prepared' ? { ...found, file: path.basename(file) } : found;
 }

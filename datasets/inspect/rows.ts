@@ -20,6 +20,10 @@ export interface Row {
   messages?: RowMessage[];
   /** Of a prompt: an answer to compare with. */
   reference?: RowMessage;
+  /** Of preferences: the answers from the best to the worst, each with its rank as its role. */
+  answers?: RowMessage[];
+  /** Of preferences: who ranked them. */
+  annotator?: string;
   /** Of a conversation: how much it counts in training. */
   weight?: number;
   /** Why it cannot be trained on. */

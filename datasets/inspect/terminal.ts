@@ -15,6 +15,17 @@ import {
   unusableLines,
 } from './figures.js';
 import type { InspectedPart, Inspection } from './inspect.js';
+import {
+  agreementLine,
+  annotatorTable,
+  answerBars,
+  answerLengths,
+  answerLengthsTitle,
+  hardestTable,
+  lengthTable,
+  preferenceTable,
+} from './preference-figures.js';
+import type { PreferenceFacts } from './preferences.js';
 import type { Row, RowMessage } from './rows.js';
 
 const MOST_SOURCES = 30; // rows of a table that are read
@@ -38,7 +49,7 @@ export function inspectionText(inspection: Inspection): string {
 }
 
 function partSections(inspection: Inspection, part: InspectedPart): string[] {
-  const { header, rows, align } = sourceTable(inspection, part);
+  const { header, rows, align } = part.preferences ? preferenceTable(part.preferences) : sourceTable(inspection, part);
   const shown = rows.length > MOST_SOURCES ? [...rows.slice(0, MOST_SOURCES - 1), rows.at(-1)!] : rows;
   const hidden = rows.length - shown.length;
   const histograms = lengthHistograms(inspection, part);
@@ -52,6 +63,7 @@ function partSections(inspection: Inspection, part: InspectedPart): string[] {
       ? [section(lengthsTitle(inspection), [...drawn, ...(left > 0 ? [`${left} more sources: --html shows all`] : [])].join('\n\n'))]
       : []),
     ...(part.chats ? chatSections(inspection, part, part.chats) : []),
+    ...(part.preferences ? preferenceSections(part.preferences) : []),
     section(`examples${part.examples.some(hasMask) ? ` (${LEGEND})` : ''}`, part.examples.map((row) => rowText(row, false)).join('\n\n')),
   ];
 }
@@ -69,12 +81,30 @@ function chatSections({ kind }: Inspection, { total }: InspectedPart, chats: Cha
   ];
 }
 
+function preferenceSections(facts: PreferenceFacts): string[] {
+  const shown = ({ rows, ...options }: ReturnType<typeof lengthTable>) => table(rows, options);
+  const [bars, lengths] = [answerBars(facts), answerLengths(facts)];
+  const { annotators, agreement } = facts;
+  return [
+    ...(bars.length > 0 ? [section('preferences by number of answers', histogram(bars))] : []),
+    ...(lengths.length > 0
+      ? [
+          section(`better and worse answers, in ${facts.lengthsIn}`, shown(lengthTable(facts))),
+          section(answerLengthsTitle(facts), lengths.map(({ name, bars }) => `${name}\n${histogram(bars)}`).join('\n\n')),
+        ]
+      : []),
+    ...(annotators.length > 0 ? [section('annotators', shown(annotatorTable(facts)))] : []),
+    ...(agreement ? [section('agreement', agreementLine(agreement))] : []),
+    ...(agreement && agreement.hardest.length > 0 ? [section('where annotators agree least', shown(hardestTable(agreement)))] : []),
+  ];
+}
+
 const LEGEND = `${MASK_SIGN} tokens to be predicted`;
 const hasMask = ({ tokens }: Row) => tokens?.supervised !== undefined;
 
 /** A row for the terminal: all that is known of it, or what an example shows. */
 export function rowText(row: Row, whole = true): string {
-  const { tokens, text, messages, reference, problem, others, left } = row;
+  const { tokens, text, messages, reference, answers, problem, others, left } = row;
   const parts = [paint(cellText(rowTitle(row)), 'bold')];
   const label = (name: string, value: string) => parts.push(whole ? `${paint(name, 'cyan')}\n${value}` : value);
   if (problem !== undefined) parts.push(paint(cellText(`not usable: ${problem}`), 'yellow'));
@@ -84,13 +114,14 @@ export function rowText(row: Row, whole = true): string {
   if (text !== undefined && (whole || !tokens)) label('text', withoutControls(text));
   if (messages && messages.length > 0 && (whole || !tokens?.pieces)) label('messages', turns(messages));
   if (reference) parts.push(turns([reference]));
+  if (answers) label('answers', turns(answers));
   if (others !== undefined) label('other columns', withoutControls(others));
   if (left) parts.push(paint(`… ${left}`, 'dim'));
   return parts.join('\n');
 }
 
 /** Messages under one another, each beside its role. */
-function turns(messages: readonly RowMessage[]): string {
+export function turns(messages: readonly RowMessage[]): string {
   const width = Math.max(...messages.map(({ role }) => displayWidth(cellText(role))), 'assistant'.length);
   return messages
     .map(({ role, content, left }) => {
@@ -100,7 +131,7 @@ function turns(messages: readonly RowMessage[]): string {
     .join('\n');
 }
 
-function section(title: string, body: string): string {
+export function section(title: string, body: string): string {
   const indented = body.replace(/^(?=.)/gm, '  ');
   return `${paint(title, 'cyan')}\n${indented}`;
 }

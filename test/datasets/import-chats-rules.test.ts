@@ -170,14 +170,16 @@ describe('what a file is', () => {
     });
   }
 
-  it('rankings and preferences are no conversations: there is no text in them', async () => {
+  it('rankings and preferences are no conversations; answers without an order are nothing yet', async () => {
     for (const more of [
       { chosen: 'a', rejected: 'b' },
       { responses: ['a', 'b'], ranks: [1, 2] },
     ]) {
       const file = await write('preferences.jsonl', { prompt: 'q', ...more });
-      await assert.rejects(importData({ paths: [file], output: at('p.arrow') }), userError(/there is no "text" .*--columns/));
+      assert.equal((await importData({ paths: [file], output: at('p.arrow'), overwrite: true })).table, 'preferences');
     }
+    const file = await write('answers.jsonl', { prompt: 'q', responses: ['a', 'b'] });
+    await assert.rejects(importData({ paths: [file], output: at('q.arrow') }), userError(/there is no "text" .*--columns/));
   });
 
   it('a first row of any length is known by its columns', async () => {

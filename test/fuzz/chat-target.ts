@@ -4,12 +4,16 @@ import path from 'node:path';
 import { readChunks } from '../../datasets/chunks.js';
 import { readConversations, readPrompts, wrongRoles } from '../../datasets/conversations.js';
 import { importData } from '../../datasets/import.js';
+import { readPreferences } from '../../datasets/preferences.js';
 import type { Message } from '../../tokenizer/index.js';
 import { csvOf } from '../datasets/chat-rows.js';
 import { mutateValue, pick } from './mutate.js';
 import { fixture, type OpenTarget, type Target } from './target.js';
 
-const SETS: Record<string, Record<string, unknown>[]> = JSON.parse(fixture('datasets/fixtures/chats/rows.json').toString('utf8'));
+const FOLDERS = ['chats', 'preferences'];
+const sets = (folder: string): [name: string, rows: Record<string, unknown>[]][] =>
+  Object.entries(JSON.parse(fixture(`datasets/fixtures/${folder}/rows.json`).toString('utf8')));
+const SETS = Object.fromEntries(FOLDERS.flatMap(sets));
 const NAMES = Object.keys(SETS);
 const jsonl = (rows: readonly unknown[]) => Buffer.from(rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
 
@@ -29,7 +33,7 @@ function chatTarget(name: string, target: Omit<Target, 'run'>): OpenTarget {
             for await (const _ of readChunks(output));
             return;
           }
-          const last = summary.table === 'prompts' ? 'user' : 'assistant';
+          const last = summary.table === 'conversations' ? 'assistant' : 'user';
           let rows = 0;
           for await (const messages of messagesOf(output, summary.table)) {
             rows++;
@@ -47,8 +51,9 @@ function chatTarget(name: string, target: Omit<Target, 'run'>): OpenTarget {
   };
 }
 
-async function* messagesOf(table: string, kind: 'conversations' | 'prompts'): AsyncGenerator<readonly Message[]> {
-  if (kind === 'prompts') for await (const rows of readPrompts(table)) yield* rows.map(({ prompt }) => prompt);
+async function* messagesOf(table: string, kind: 'conversations' | 'prompts' | 'preferences'): AsyncGenerator<readonly Message[]> {
+  if (kind === 'preferences') for await (const rows of readPreferences(table)) yield* rows.map(({ prompt }) => prompt);
+  else if (kind === 'prompts') for await (const rows of readPrompts(table)) yield* rows.map(({ prompt }) => prompt);
   else for await (const rows of readConversations(table)) yield* rows.map(({ messages }) => messages);
 }
 
@@ -62,6 +67,7 @@ export const chatsTarget = chatTarget('chats.jsonl', {
   mutate: (random) => jsonl([mutateValue(random, SETS[pick(random, NAMES)])].flat()),
 });
 export const chatCsvTarget = chatTarget('chats.csv', { seeds: NAMES.map((name) => Buffer.from(csvOf(SETS[name]))) });
-const files = (ending: string) => NAMES.map((name) => fixture(`datasets/fixtures/chats/${name}.${ending}`));
+const files = (ending: string) =>
+  FOLDERS.flatMap((folder) => sets(folder).map(([name]) => fixture(`datasets/fixtures/${folder}/${name}.${ending}`)));
 export const chatParquetTarget = chatTarget('chats.parquet', { seeds: files('parquet'), binary: true });
 export const chatArrowTarget = chatTarget('chats.arrow', { seeds: files('arrow'), binary: true });
