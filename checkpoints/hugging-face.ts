@@ -26,7 +26,23 @@ export function configJson(config: ModelConfig, special: SpecialIds): Json {
     torch_dtype: 'float32',
     use_cache: true,
   };
-  return config.architecture === 'llama' ? { ...llamaJson(config), ...common } : { ...gpt2Json(config), ...common };
+  const json = config.architecture === 'llama' ? { ...llamaJson(config), ...common } : { ...gpt2Json(config), ...common };
+  return config.head === undefined && config.attention === undefined ? json : { ...json, ...scoringJson(config, json) };
+}
+
+/** Fields of a reward model. What transformers would load and read otherwise than it was meant is of a type that it does not know. */
+function scoringJson(config: ModelConfig, json: Json): Json {
+  const { architecture, head, attention, score_mean, score_std } = config;
+  const own = { ...(json.fourfold as Json), ...defined({ head, attention, score_mean, score_std }) };
+  const fields = { num_labels: 1, id2label: { '0': 'LABEL_0' }, label2id: { LABEL_0: 0 }, use_cache: false, fourfold: own };
+  if (head === 'scalar' && attention === undefined) {
+    return { ...fields, architectures: [architecture === 'llama' ? 'LlamaForSequenceClassification' : 'GPT2ForSequenceClassification'] };
+  }
+  return { ...fields, architectures: ['FourfoldModel'], model_type: 'fourfold', fourfold: { architecture, ...own } };
+}
+
+function defined(fields: Json): Json {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
 
 function llamaJson(config: ModelConfig): Json {
@@ -82,7 +98,8 @@ function gpt2Json(config: ModelConfig): Json {
  */
 export function parseConfigJson(json: unknown, origin = 'config.json'): ModelConfig {
   const fields = new Fields(json, origin);
-  const type = fields.raw('model_type');
+  const own = fields.object('fourfold');
+  const type = fields.raw('model_type') === 'fourfold' ? own['architecture'] : fields.raw('model_type');
   if (type !== 'llama' && type !== 'gpt2') {
     throw new UserError(`reading ${origin}: model_type must be llama or gpt2; it is ${JSON.stringify(type)}`);
   }
@@ -93,8 +110,25 @@ export function parseConfigJson(json: unknown, origin = 'config.json'): ModelCon
   ] as const) {
     if (config[whole] % config[part] !== 0) fields.problems.push(`${part} (${config[part]}) must divide ${whole} (${config[whole]})`);
   }
+  const scoring = scoringOf(fields, own);
   if (fields.problems.length > 0) throw new UserError(`reading ${origin}: this model cannot be loaded:\n  ${fields.problems.join('\n  ')}`);
-  return config;
+  return { ...config, ...scoring };
+}
+
+/** What makes a model a reward model; nothing for a language model. */
+function scoringOf(fields: Fields, own: Json): Partial<ModelConfig> {
+  const [named] = (fields.raw('architectures') as unknown[] | undefined) ?? [];
+  const head = own['head'] ?? (/ForSequenceClassification$/.test(String(named)) ? 'scalar' : undefined);
+  if (head === undefined) return {};
+  if (head !== 'scalar' && head !== 'pair') fields.problems.push(`fourfold.head must be scalar or pair; it is ${JSON.stringify(head)}`);
+  const labels = Object.keys(fields.object('id2label')).length || fields.count('num_labels', 2);
+  if (labels !== 1) fields.problems.push(`num_labels must be 1: a score is one number; it is ${labels}`);
+  const numbers = ['score_mean', 'score_std'].filter((name) => typeof own[name] === 'number').map((name) => [name, own[name]]);
+  return {
+    head: head as ModelConfig['head'],
+    ...(own['attention'] === 'bidirectional' && { attention: 'bidirectional' }),
+    ...Object.fromEntries(numbers),
+  };
 }
 
 function llamaConfig(fields: Fields): ModelConfig {

@@ -20,6 +20,8 @@ export interface CheckpointContents {
   modelCard: string;
   /** By their names on disk: `toDisk(config, …)` of model/layout.ts. */
   weights: Iterable<NamedArray>;
+  /** Of a reward model: where it was trained; see `Boundary`. */
+  boundary?: Iterable<NamedArray>;
   /** For resuming, by any names; the moments go by their parameters' names in memory. */
   optimizer?: Iterable<NamedArray>;
   /** For resuming: plain JSON without clock time, path or host. */
@@ -50,6 +52,7 @@ export async function saveCheckpoint(directory: string, contents: CheckpointCont
       await json('generation_config.json', contents.generationConfig);
       await fs.writeFile(join(temporary, 'README.md'), contents.modelCard);
       await writeSafetensors(join(temporary, 'model.safetensors'), contents.weights);
+      if (contents.boundary) await writeSafetensors(join(temporary, 'boundary.safetensors'), contents.boundary);
       if (contents.optimizer) await writeSafetensors(join(temporary, 'optimizer.safetensors'), contents.optimizer);
       if (contents.trainerState) await json('trainer_state.json', contents.trainerState);
       await writeManifest(temporary);

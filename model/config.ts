@@ -24,6 +24,16 @@ export interface ModelConfig {
   bias: boolean;
   /** gpt2 only: `gelu` is the exact one (erf), `gelu_new` the tanh approximation that GPT-2 was trained with. */
   activation_function: 'gelu' | 'gelu_new';
+  /**
+   * Absent: a language model, logits over the vocabulary. `scalar`: one number for a text, that of its last token (a reward model). `pair`: the same for
+   * a text that holds two answers, and the number is the log-odds that the first is the better one.
+   */
+  head?: 'scalar' | 'pair';
+  /** Absent: causal. `bidirectional`: each token sees its whole segment. */
+  attention?: 'bidirectional';
+  /** Of a reward model: mean and standard deviation of its scores of reference answers. Scores stay raw; who wants them normalised subtracts and divides. */
+  score_mean?: number;
+  score_std?: number;
 }
 
 /** Width of one attention head. */
@@ -33,8 +43,14 @@ export function headSize(config: ModelConfig): number {
 
 /** Name and shape of every parameter as it lies in memory, in order: q, k and v are one matrix, gate and up another. Matrices are [out, in]. */
 export function parameterShapes(config: ModelConfig): Map<string, number[]> {
-  return config.architecture === 'llama' ? llamaShapes(config) : gpt2Shapes(config);
+  const shapes = config.architecture === 'llama' ? llamaShapes(config) : gpt2Shapes(config);
+  if (config.head !== undefined) shapes.set(SCORE, [1, config.hidden_size]);
+  else if (!config.tie_word_embeddings) shapes.set('lm_head.weight', [config.vocab_size, config.hidden_size]);
+  return shapes;
 }
+
+/** Name of the row [1, C] that turns a hidden state into a score. */
+export const SCORE = 'score.weight';
 
 function llamaShapes(config: ModelConfig): Map<string, number[]> {
   const { hidden_size: C, intermediate_size: F, vocab_size: V } = config;
@@ -50,7 +66,6 @@ function llamaShapes(config: ModelConfig): Map<string, number[]> {
     shapes.set(`${layer}.mlp.down_proj.weight`, [C, F]);
   }
   shapes.set('model.norm.weight', [C]);
-  if (!config.tie_word_embeddings) shapes.set('lm_head.weight', [V, C]);
   return shapes;
 }
 
@@ -74,7 +89,6 @@ function gpt2Shapes(config: ModelConfig): Map<string, number[]> {
     add(`${layer}.mlp.c_proj`, [C, F]);
   }
   add('transformer.ln_f', [C]);
-  if (!config.tie_word_embeddings) shapes.set('lm_head.weight', [V, C]);
   return shapes;
 }
 
@@ -98,7 +112,7 @@ export function parameterCount(config: ModelConfig): number {
  */
 export function flopsPerToken(config: ModelConfig, T: number): number {
   const { hidden_size: C, vocab_size: V } = config;
-  let weights = config.tie_word_embeddings ? V * C : 0;
+  let weights = config.tie_word_embeddings && config.head === undefined ? V * C : 0;
   for (const [name, shape] of parameterShapes(config)) {
     const lookedUp = /embed_tokens|wte|wpe/.test(name);
     if (shape.length === 2 && !lookedUp) weights += shape[0] * shape[1];

@@ -1,8 +1,9 @@
-// Legend: B batch, T tokens, C hidden size, V vocabulary.
+// Legend: B batch, T tokens, C hidden size, V vocabulary, N texts.
 import * as tf from '@tensorflow/tfjs';
 import { crossEntropy, type TokenLosses, tokenLosses } from '../ops/cross-entropy.js';
+import { embedding } from '../ops/embedding.js';
 import { linear, packedLinear } from '../ops/linear.js';
-import { type ModelConfig, outputName } from './config.js';
+import { type ModelConfig, outputName, SCORE } from './config.js';
 import type { PackedParameters } from './packed.js';
 import type { Parameters } from './parameters.js';
 
@@ -43,6 +44,28 @@ export function languageModelLoss(
 export function languageModelLosses(parameters: Parameters, config: ModelConfig, hidden: tf.Tensor3D, targets: tf.Tensor2D): TokenLosses {
   const [rows, flat] = flatten(hidden, targets);
   return tokenLosses(rows, outputTable(parameters, config), flat);
+}
+
+/**
+ * The score of each text: its last token's hidden state times the head's row, which has no bias.
+ * @param hidden [B, T, C].
+ * @param ends   [N] int32: the last tokens, `row · T + column`.
+ * @returns      [N].
+ * Source: Stiennon et al. 2020, section 3.4; transformers' LlamaForSequenceClassification with one label.
+ */
+export function scores(parameters: Parameters, hidden: tf.Tensor3D, ends: tf.Tensor1D): tf.Tensor1D {
+  const [B, T, C] = hidden.shape;
+  return scored(parameters, embedding(ends, tf.reshape(hidden, [B * T, C])));
+}
+
+/** The score that each token would give, were it the last: [B·T]. */
+export function tokenScores(parameters: Parameters, hidden: tf.Tensor3D): tf.Tensor1D {
+  const [B, T, C] = hidden.shape;
+  return scored(parameters, tf.reshape(hidden, [B * T, C]));
+}
+
+function scored(parameters: Parameters, states: tf.Tensor2D): tf.Tensor1D {
+  return tf.reshape(linear(states, parameters.get(SCORE)! as tf.Tensor as tf.Tensor2D), [states.shape[0]]);
 }
 
 function flatten(hidden: tf.Tensor3D, targets: tf.Tensor2D): [tf.Tensor2D, tf.Tensor1D] {

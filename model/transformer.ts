@@ -1,6 +1,6 @@
 // Legend: B batch, T tokens, C hidden size, F intermediate size, V vocabulary, D head size.
 import * as tf from '@tensorflow/tfjs';
-import { attention, cachedAttention } from '../ops/attention.js';
+import { type AttentionOptions, attention, cachedAttention } from '../ops/attention.js';
 import { dropout } from '../ops/dropout.js';
 import { embedding } from '../ops/embedding.js';
 import { isFrozen, withoutGradient } from '../ops/gradients.js';
@@ -38,8 +38,6 @@ export interface ForwardOptions {
    * Source: Jain et al. 2023 (NEFTune), Algorithm 1: scale = α/√(L·C), with L the tokens of the token's sequence.
    */
   embeddingNoise?: { key: tf.Tensor1D; scale: tf.Tensor2D };
-  /** `bidirectional` makes the body an encoder. */
-  mask?: 'causal' | 'bidirectional';
 }
 
 /** The noise's site; those of dropout are the numbers from 0. */
@@ -125,7 +123,7 @@ interface Family {
 function llama(parameters: Parameters, config: ModelConfig, options: ForwardOptions): Family {
   const project = projection(parameters, options);
   const weight = (name: string) => parameters.get(`${name}.weight`)! as tf.Tensor;
-  const shape = { heads: config.num_attention_heads, kvHeads: config.num_key_value_heads };
+  const shape = { heads: config.num_attention_heads, kvHeads: config.num_key_value_heads, mask: config.attention ?? 'causal' } as const;
   const normWeight = (layer: number, before: 'attention' | 'mlp') => {
     if (layer === config.num_hidden_layers) return weight('model.norm') as tf.Tensor1D;
     return weight(`model.layers.${layer}.${before === 'attention' ? 'input' : 'post_attention'}_layernorm`) as tf.Tensor1D;
@@ -151,7 +149,7 @@ function gpt2(parameters: Parameters, config: ModelConfig, options: ForwardOptio
   const project = projection(parameters, options);
   const weight = (name: string) => parameters.get(`${name}.weight`)! as tf.Tensor;
   const bias = (name: string) => parameters.get(`${name}.bias`) as tf.Tensor1D | undefined;
-  const shape = { heads: config.num_attention_heads, kvHeads: config.num_attention_heads };
+  const shape = { heads: config.num_attention_heads, kvHeads: config.num_attention_heads, mask: config.attention ?? 'causal' } as const;
   const normName = (layer: number, before: 'attention' | 'mlp') => {
     if (layer === config.num_hidden_layers) return 'transformer.ln_f';
     return `transformer.h.${layer}.${before === 'attention' ? 'ln_1' : 'ln_2'}`;
@@ -183,13 +181,7 @@ function gpt2(parameters: Parameters, config: ModelConfig, options: ForwardOptio
   };
 }
 
-function attend(
-  qkv: tf.Tensor3D,
-  batch: Batch,
-  layer: number,
-  shape: { heads: number; kvHeads: number },
-  options: ForwardOptions,
-): tf.Tensor3D {
+function attend(qkv: tf.Tensor3D, batch: Batch, layer: number, shape: AttentionOptions, options: ForwardOptions): tf.Tensor3D {
   if (options.cache) return cachedAttention(qkv, options.cache, layer, shape);
-  return attention(qkv, batch.segments, { ...shape, mask: options.mask ?? 'causal' });
+  return attention(qkv, batch.segments, shape);
 }

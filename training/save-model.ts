@@ -1,4 +1,5 @@
 import { generationConfig, modelCard } from '../checkpoints/hugging-face.js';
+import type { NamedArray } from '../checkpoints/safetensors.js';
 import { saveCheckpoint } from '../checkpoints/save.js';
 import type { LoaderState } from '../datasets/loader.js';
 import { parameterCount } from '../model/config.js';
@@ -17,10 +18,15 @@ export interface SavedModel {
   data: string;
   /** Place in the data: with it, the checkpoint can be resumed from. */
   loader?: LoaderState;
+  /** The same where the step tells the place. */
+  resumable?: true;
+  /** See `CheckpointContents`. */
+  boundary?: NamedArray[];
 }
 
 /** Saves the model as it is, in the Hugging Face layout. */
-export async function saveModel(target: string, { state, trainer, tokenizer, template, name, data, loader }: SavedModel): Promise<void> {
+export async function saveModel(target: string, saved: SavedModel): Promise<void> {
+  const { state, trainer, tokenizer, template, name, data, loader, resumable, boundary } = saved;
   const { config } = state;
   const { stage, metrics, tokens } = trainer;
   await saveCheckpoint(target, {
@@ -30,6 +36,7 @@ export async function saveModel(target: string, { state, trainer, tokenizer, tem
     generationConfig: generationConfig(tokenizer.special),
     modelCard: modelCard({ name, stage, config, parameters: parameterCount(config), data, steps: state.step, tokens, metrics }),
     weights: await storedWeights(config, state.parameters),
-    ...(loader && { optimizer: await storedMoments(state), trainerState: { ...trainer, loader } }),
+    boundary,
+    ...((loader || resumable) && { optimizer: await storedMoments(state), trainerState: { ...trainer, ...(loader && { loader }) } }),
   });
 }

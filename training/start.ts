@@ -12,7 +12,8 @@ export interface TrainerState {
   stage: string;
   step: number;
   tokens: number;
-  loader: LoaderState;
+  /** Place in the data, where the step does not tell it. */
+  loader?: LoaderState;
   /** Hash of the tokenizer. */
   tokenizer: string;
   /** The latest evaluation's values and the best step's. */

@@ -1,14 +1,12 @@
 // Legend: B batch, T tokens.
 import * as tf from '@tensorflow/tfjs';
 import { inputVariable, overwrite, type Recorded, recorded } from '../backends/recording.js';
-import type { PretrainConfig } from '../configs/schema.js';
 import { type HostBatch, segmentLengths } from '../datasets/packing.js';
 import { languageModelLoss } from '../model/heads.js';
 import { type Batch, forward } from '../model/transformer.js';
-import { type AdamwSettings, adamw } from '../ops/adamw.js';
 import { accumulateGradients } from '../ops/gradients.js';
-import { UserError } from '../util/errors.js';
 import { constant, type TrainState, variableOf } from './state.js';
+import { type OptimizerKeys, type UpdaterOptions, updater, updaterOptions } from './update.js';
 
 /** A batch's place on the device: the same tensors for every batch, so that a recorded pass finds them. */
 export interface Inputs {
@@ -55,30 +53,18 @@ function noiseScales(host: HostBatch, { alpha, hiddenSize }: NonNullable<InputOp
   return Float32Array.from(segmentLengths(host), (length) => (length === 0 ? 0 : alpha / Math.sqrt(length * hiddenSize)));
 }
 
-export interface StepOptions extends Omit<AdamwSettings, 'learningRate' | 'step'> {
-  weightDecay: number;
+export interface StepOptions extends UpdaterOptions {
   /** Dropout's key; the mask is a function of (seed, step, micro-step, row, site). NEFTune's noise is drawn with it, too. */
   seed: number;
   /** See `crossEntropy`; default 0. */
   labelSmoothing?: number;
   /** NEFTune's α; 0, the default, is no noise. */
   neftuneNoiseAlpha?: number;
-  /** Names in memory of parameters that do not move; see `frozenParameters`. They have no part in the gradient norm. */
-  frozen?: ReadonlySet<string>;
 }
 
-type OptimizerKeys = Pick<PretrainConfig, 'adam_beta1' | 'adam_beta2' | 'adam_epsilon' | 'weight_decay' | 'max_grad_norm' | 'seed'>;
-
-/** What a stage's configuration says to the optimizer. */
-export function stepOptions(config: OptimizerKeys): StepOptions {
-  return {
-    beta1: config.adam_beta1,
-    beta2: config.adam_beta2,
-    epsilon: config.adam_epsilon,
-    weightDecay: config.weight_decay,
-    maxGradNorm: config.max_grad_norm,
-    seed: config.seed,
-  };
+/** What a stage's configuration says to the optimizer, and the seed of its dropout. */
+export function stepOptions(config: OptimizerKeys): UpdaterOptions & { seed: number } {
+  return { ...updaterOptions(config), seed: config.seed };
 }
 
 export interface StepResult {
@@ -103,12 +89,11 @@ export interface Stepper {
   dispose(): void;
 }
 
-/** The training step of a language model: forward, backward, clip, AdamW. Weight decay acts on matrices only. */
+/** The training step of a language model: forward, backward, update. */
 export function stepper(state: TrainState, B: number, T: number, options: StepOptions): Stepper {
   const { config, parameters } = state;
-  const { labelSmoothing, neftuneNoiseAlpha = 0, frozen } = options;
-  const trained = [...parameters].filter(([name]) => !frozen?.has(name));
-  const gradients = new Map(trained.map(([name, { shape }]) => [name, variableOf(undefined, shape)]));
+  const { labelSmoothing, neftuneNoiseAlpha = 0 } = options;
+  const { gradients, update, dispose } = updater(state, options);
   const scale = constant(tf.scalar(1));
   const key = inputVariable([4]);
   const noise = neftuneNoiseAlpha > 0 ? { alpha: neftuneNoiseAlpha, hiddenSize: config.hidden_size } : undefined;
@@ -133,14 +118,6 @@ export function stepper(state: TrainState, B: number, T: number, options: StepOp
     input = inputs(B, T, { noise, weighted });
     pass = makePass();
   };
-  const items = trained.map(([name, parameter]) => ({
-    name,
-    parameter,
-    gradient: gradients.get(name)!,
-    moment1: state.moment1.get(name)!,
-    moment2: state.moment2.get(name)!,
-    weightDecay: parameter.rank === 2 ? options.weightDecay : 0,
-  }));
 
   return {
     get notReplayed() {
@@ -162,23 +139,14 @@ export function stepper(state: TrainState, B: number, T: number, options: StepOp
         overwrite(key, Int32Array.of(options.seed | 0, Math.floor(options.seed / 2 ** 32), state.step, micro));
         loss += (await pass.run()[0].data())[0];
       }
-      if (!Number.isFinite(loss)) {
-        for (const gradient of gradients.values()) overwrite(gradient, new Float32Array(gradient.size));
-        throw new UserError(`step ${state.step + 1}: the loss is ${loss}; nothing was applied. Lower learning_rate, or raise warmup_steps`);
-      }
-      const { gradNorm, nonFinite } = await adamw(items, { ...options, learningRate, step: state.step + 1 });
-      if (nonFinite !== undefined) {
-        throw new UserError(
-          `step ${state.step + 1}: the gradient of ${nonFinite} is not finite; nothing was applied. Lower learning_rate, or set max_grad_norm`,
-        );
-      }
-      state.step++;
+      const gradNorm = await update(loss, learningRate);
       return { loss, gradNorm, tokens };
     },
     dispose() {
       pass.dispose();
       input.dispose();
-      for (const tensor of [scale, key, ...gradients.values()]) tensor.dispose();
+      for (const tensor of [scale, key]) tensor.dispose();
+      dispose();
     },
   };
 }

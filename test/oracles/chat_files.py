@@ -1,6 +1,7 @@
-"""Conversations in Parquet and Arrow as other programs write them, for the tests of importing. Needs pyarrow.
+"""Conversations and preferences in Parquet and Arrow as other programs write them, for the tests of importing. Needs pyarrow.
 
     python test/oracles/chat_files.py test/datasets/fixtures/chats
+    python test/oracles/chat_files.py test/datasets/fixtures/preferences
 """
 
 import json
