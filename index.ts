@@ -1,8 +1,19 @@
 /** The library's entry: what `import … from 'fourfold'` gives. */
 export { DEVICES, type DeviceDescription, useDevice } from './backends/device.js';
 export { loadCheckpoint, resolveCheckpoint } from './checkpoints/load.js';
-export { loadPretrainConfig, loadSftConfig, resolvePretrainConfig, resolveSftConfig } from './configs/load.js';
+export {
+  loadPretrainConfig,
+  loadRewardConfig,
+  loadSelectConfig,
+  loadSftConfig,
+  resolvePretrainConfig,
+  resolveRewardConfig,
+  resolveSelectConfig,
+  resolveSftConfig,
+} from './configs/load.js';
+export type { RewardConfig, RewardInput } from './configs/reward-schema.js';
 export type { PretrainConfig, PretrainInput } from './configs/schema.js';
+export type { SelectConfig } from './configs/select-schema.js';
 export type { SftConfig, SftInput } from './configs/sft-schema.js';
 export { type CleanOptions, type CleanReport, cleanCorpus } from './datasets/clean/index.js';
 export type { Dataset } from './datasets/dataset.js';
@@ -12,10 +23,21 @@ export {
   type ImportSummary,
   importCorpus,
   importData,
+  type PreferenceSummary,
   type ReadOptions,
   readDocuments,
 } from './datasets/import.js';
 export { type PrepareOptions, prepare } from './datasets/prepare.js';
+export { type PreparedPreferences, preparePreferences, type RankedTokens } from './datasets/prepare-preferences.js';
+export { ANNOTATORS, type Annotator, rankByGold, simulatedRanks } from './datasets/world/annotators.js';
+export { type Gold, type GoldScore, openGold } from './datasets/world/gold.js';
+export { type WorldOptions, writeWorld } from './datasets/world/write.js';
+export { type EvaluateOptions, evaluate } from './evaluation/evaluate.js';
+export type { ConversationEvaluation, Evaluation, PreferenceEvaluation, TextEvaluation } from './evaluation/evaluation.js';
+export { meanPooledStates } from './evaluation/mean-pooled-states.js';
+export { type RankOptions, type RankSummary, rankAnswers } from './evaluation/rank.js';
+export { loadRewardModel, type RewardModel, scoreResponses } from './evaluation/reward-model.js';
+export { type SelectOptions, type SelectReport, selectConversations } from './evaluation/select/index.js';
 export { flopsPerToken, type ModelConfig, parameterCount } from './model/config.js';
 export { languageModelLoss, languageModelLosses, logits } from './model/heads.js';
 export { initialParameters, type Parameters } from './model/parameters.js';
@@ -29,6 +51,7 @@ export { type Generated, type GenerateOptions, generate, type Sampling } from '.
 export { type LoadedModel, loadModel, type TextModel } from './sampler/model.js';
 export { type OnText, sampleText, streamText, type TextOptions } from './sampler/sample.js';
 export { pretrain } from './stages/pretrain.js';
+export { reward } from './stages/reward.js';
 export { sft } from './stages/sft.js';
 export {
   type ChatTemplate,

@@ -18,10 +18,13 @@ export interface Streams {
   stdout: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
 }
 
-/** At a terminal what a person types, else one message a line. Once `signal` is aborted there are no more. */
-export function messageInput(signal: AbortSignal, streams: Streams = process): MessageInput {
+/**
+ * At a terminal what a person types, else one message a line. Once `signal` is aborted there are no more.
+ * @param leave what a person types to leave, for messages.
+ */
+export function messageInput(signal: AbortSignal, streams: Streams = process, leave = '/exit'): MessageInput {
   const interactive = streams.stdin.isTTY === true && streams.stdout.isTTY === true;
-  const input = interactive ? typedMessages(streams) : lineMessages(streams);
+  const input = interactive ? typedMessages(streams, leave) : lineMessages(streams);
   signal.addEventListener('abort', () => input.close());
   return {
     ...input,
@@ -88,7 +91,7 @@ const MORE = '… ';
 const BRACKETED_PASTE = { on: '\x1b[?2004h', off: '\x1b[?2004l' };
 
 /** A line that ends in a backslash goes on in the next one; a paste is one message, whatever its lines. */
-function typedMessages({ stdin, stdout }: Streams): Source {
+function typedMessages({ stdin, stdout }: Streams, leave: string): Source {
   const queue = new Queue();
   const screen = new Screen(stdout);
   const reader = createInterface({ input: stdin, output: screen, terminal: true, prompt: PROMPT, historySize: 1000 });
@@ -128,7 +131,7 @@ function typedMessages({ stdin, stdout }: Streams): Source {
       return reader.close();
     } else {
       leaving = true;
-      stdout.write('\nCtrl-C once more, Ctrl-D or /exit leaves.');
+      stdout.write(`\nCtrl-C once more, Ctrl-D or ${leave} leaves.`);
     }
     stdout.write('\n');
     prompt();

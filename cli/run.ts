@@ -9,7 +9,9 @@ import { doctorCommand } from './commands/doctor.js';
 import { evalCommand } from './commands/eval.js';
 import { generateCommand } from './commands/generate.js';
 import { pretrainCommand } from './commands/pretrain.js';
+import { rewardCommand } from './commands/reward.js';
 import { sampleCommand } from './commands/sample.js';
+import { scoreCommand } from './commands/score.js';
 import { sftCommand } from './commands/sft.js';
 import { tokenizerCommand } from './commands/tokenizer.js';
 import { validateCommand } from './commands/validate.js';
@@ -41,10 +43,12 @@ function program(): Command {
     tokenizerCommand(),
     pretrainCommand(),
     sftCommand(),
+    rewardCommand(),
     sampleCommand(),
     chatCommand(),
     generateCommand(),
     evalCommand(),
+    scoreCommand(),
     validateCommand(),
     doctorCommand(),
   ];

@@ -69,6 +69,20 @@ export function texts(notes: Notes) {
   return z.array(z.string({ error: 'must be text' }), { error: 'must be a list of texts' }).meta({ ...notes });
 }
 
+/**
+ * One or more of some words, each once, in the order given.
+ * @param refusals words that are none of them, with what is to be said of them.
+ */
+export function choices<const T extends readonly string[]>(values: T, notes: Notes, refusals: ReadonlyMap<unknown, string> = new Map()) {
+  const error = `must be a list of ${values.join(', ')}`;
+  const word = z.enum(values, { error: ({ input }) => refusals.get(input) ?? `must be one of ${values.join(', ')}` });
+  return z
+    .array(word, { error })
+    .min(1, { error })
+    .refine((words) => new Set(words).size === words.length, { error: 'must name each once' })
+    .meta({ ...notes });
+}
+
 /** One path or several, as a list. */
 export function pathOrPaths(notes: Notes) {
   const error = 'must be a path or a list of paths';
@@ -102,12 +116,17 @@ export function fieldsOf(schema: z.ZodObject, prefix = ''): Map<string, Field> {
       ...(inner.meta() as unknown as Notes),
       key,
       default: fallback,
-      choices: inner instanceof z.ZodEnum ? (inner.options as string[]) : undefined,
+      choices: choicesOf(inner),
       kind: kindOf(inner),
     });
     if (inner instanceof z.ZodObject) for (const [below, field] of fieldsOf(inner, `${key}.`)) fields.set(below, field);
   }
   return fields;
+}
+
+function choicesOf(type: z.ZodType): readonly string[] | undefined {
+  if (type instanceof z.ZodArray) return choicesOf(type.element as z.ZodType);
+  return type instanceof z.ZodEnum ? (type.options as string[]) : undefined;
 }
 
 function kindOf(type: z.ZodType): Field['kind'] {

@@ -9,8 +9,12 @@ import { fieldsOf } from './fields.js';
 import { namedColumns, pretrainKeys } from './keys.js';
 import { presetNames, presetPath } from './presets.js';
 import { problemsOf, show } from './problems.js';
+import { rewardKeys } from './reward-keys.js';
+import { type RewardConfig, type RewardInput, rewardSchema } from './reward-schema.js';
 import { familyKeys } from './rules.js';
 import { type PretrainConfig, type PretrainInput, pretrainSchema } from './schema.js';
+import { type SelectInput, selectKeys } from './select-keys.js';
+import { type SelectConfig, selectSchema } from './select-schema.js';
 import { sftKeys } from './sft-keys.js';
 import { type SftConfig, type SftInput, sftSchema } from './sft-schema.js';
 import { type Problem, Source } from './source.js';
@@ -48,6 +52,25 @@ const SFT: Stage<SftConfig> = {
   },
 };
 
+const REWARD: Stage<RewardConfig> = {
+  name: 'reward',
+  keys: rewardKeys,
+  schema: rewardSchema,
+  inputs: {
+    'data.path': 'correct the path, or make the table with `fourfold data import` or `data rank`',
+    'data.boundary': 'correct the path',
+    init_from: CHECKPOINT,
+  },
+};
+
+/** What `data select` reads is checked as the configuration of a stage is. */
+const SELECT: Stage<SelectConfig> = {
+  name: 'select',
+  keys: selectKeys,
+  schema: selectSchema,
+  inputs: { checkpoint: CHECKPOINT, tokenizer: 'name a tokenizer.json or a checkpoint', 'reward.model': CHECKPOINT },
+};
+
 /**
  * Reads a pretraining configuration from a YAML file, or a ready one by its name (`shakespeare-char`).
  * @param overrides `key=value`, dotted: `model.hidden_size=256`.
@@ -62,11 +85,26 @@ export async function loadSftConfig(file: string, overrides: readonly string[] =
   return load(SFT, file, overrides);
 }
 
+/** The same of a reward model. */
+export async function loadRewardConfig(file: string, overrides: readonly string[] = []): Promise<RewardConfig> {
+  return load(REWARD, file, overrides);
+}
+
+/** The same of the selection of conversations; without a file the command line says all. */
+export async function loadSelectConfig(file: string | undefined, overrides: readonly string[] = []): Promise<SelectConfig> {
+  const text = file === undefined ? '' : await readConfig(file, 'name a YAML file');
+  return check(SELECT, new Source(file, text, overrides), file ?? 'of the command line', {}, missingFiles);
+}
+
 /** Checks a configuration of the stage that it names (`stage: sft`); one that names none is of pretraining. */
 export async function checkConfig(file: string, overrides: readonly string[] = []): Promise<void> {
   const path = presetPath(file) ?? file;
   const stage = new Source(path, await readConfig(path), overrides).at(['stage']);
-  await (stage === SFT.name ? loadSftConfig : loadPretrainConfig)(file, overrides);
+  const loaders: Record<string, (file: string, overrides: readonly string[]) => Promise<unknown>> = {
+    [SFT.name]: loadSftConfig,
+    [REWARD.name]: loadRewardConfig,
+  };
+  await (loaders[String(stage)] ?? loadPretrainConfig)(file, overrides);
 }
 
 /** `loadPretrainConfig` for text that is already in memory; whether the files it names are there is not looked at. */
@@ -79,6 +117,16 @@ export function parseSftConfig(text: string, file: string, overrides: readonly s
   return check(SFT, new Source(file, text, overrides), file);
 }
 
+/** `loadRewardConfig` for text that is already in memory. */
+export function parseRewardConfig(text: string, file: string, overrides: readonly string[] = []): RewardConfig {
+  return check(REWARD, new Source(file, text, overrides), file);
+}
+
+/** `loadSelectConfig` for text that is already in memory. */
+export function parseSelectConfig(text: string, file: string, overrides: readonly string[] = []): SelectConfig {
+  return check(SELECT, new Source(file, text, overrides), file);
+}
+
 /** Checks and completes a configuration given as an object. */
 export function resolvePretrainConfig(config: PretrainInput): PretrainConfig {
   return parsePretrainConfig(stringify(config), 'configuration');
@@ -87,6 +135,16 @@ export function resolvePretrainConfig(config: PretrainInput): PretrainConfig {
 /** Checks and completes a configuration given as an object. */
 export function resolveSftConfig(config: SftInput): SftConfig {
   return parseSftConfig(stringify(config), 'configuration');
+}
+
+/** Checks and completes a configuration given as an object. */
+export function resolveRewardConfig(config: RewardInput): RewardConfig {
+  return parseRewardConfig(stringify(config), 'configuration');
+}
+
+/** Checks and completes a configuration given as an object. */
+export function resolveSelectConfig(config: SelectInput): SelectConfig {
+  return parseSelectConfig(stringify(config), 'configuration');
 }
 
 /** A complete configuration as YAML. Keys that have no meaning in it are left out, so that it can be read again and gives itself. */
@@ -102,6 +160,17 @@ export function resolvedYaml(config: PretrainConfig): string {
 /** The same of supervised fine-tuning. */
 export function resolvedSftYaml(config: SftConfig): string {
   return stringify(inOrder(withoutUnused(structuredClone(config)), sftKeys.shape));
+}
+
+/** The same of a reward model. */
+export function resolvedRewardYaml(config: RewardConfig): string {
+  const { ties, label_smoothing_factor, center_rewards_coefficient, ...rest } = structuredClone(config);
+  const used = {
+    ...rest,
+    ...(config.loss === 'bradley_terry' && { ties, label_smoothing_factor }),
+    ...(config.head === 'scalar' && { center_rewards_coefficient }),
+  };
+  return stringify(inOrder(withoutUnused(used), rewardKeys.shape));
 }
 
 /** Without what another schedule of the learning rate would need. */
@@ -133,7 +202,7 @@ function check<Config>(
   inspect?: (stage: Stage<Config>, source: Source) => Problem[],
 ): Config {
   const named = source.valid ? source.at(['stage']) : undefined;
-  if ((named === PRETRAIN.name || named === SFT.name) && named !== stage.name) {
+  if ([PRETRAIN, SFT, REWARD].some(({ name }) => name === named) && named !== stage.name) {
     throw new UserError(
       `Read the configuration ${file}: it must be of the stage ${stage.name}; it is of ${named}. Run it with fourfold ${named}`,
     );
@@ -164,15 +233,17 @@ function missingFiles<Config>(stage: Stage<Config>, source: Source): Problem[] {
   return problems;
 }
 
-async function readConfig(path: string): Promise<string> {
-  const fail = (rule: string, wayOut: string) => new UserError(`Read the configuration: ${rule}; received ${show(path)}; ${wayOut}`);
-  const ready = `name a YAML file or a ready configuration: ${presetNames().join(', ')}`;
+async function readConfig(
+  path: string,
+  wayOut = `name a YAML file or a ready configuration: ${presetNames().join(', ')}`,
+): Promise<string> {
+  const fail = (rule: string, repair: string) => new UserError(`Read the configuration: ${rule}; received ${show(path)}; ${repair}`);
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path));
   } catch (error) {
     if (error instanceof TypeError) throw fail('the file must be UTF-8 text', 'save it as UTF-8');
-    if (errorCode(error) === 'ENOENT') throw fail('there is no such file', ready);
-    if (errorCode(error) === 'EISDIR') throw fail('it must be a file, and this is a directory', ready);
+    if (errorCode(error) === 'ENOENT') throw fail('there is no such file', wayOut);
+    if (errorCode(error) === 'EISDIR') throw fail('it must be a file, and this is a directory', wayOut);
     throw fail(`the file cannot be read (${errorCode(error)})`, 'see to its permissions');
   }
 }

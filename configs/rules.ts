@@ -8,9 +8,9 @@ export const familyKeys = {
 } as const;
 
 /** A rule over several keys is broken at `path`: the rule, the way out and, where it says more than the value there, what was received. */
-type Report = (path: string, rule: string, wayOut: string, received?: unknown) => void;
+export type Report = (path: string, rule: string, wayOut: string, received?: unknown) => void;
 
-function reporter(context: z.core.$RefinementCtx): Report {
+export function reporter(context: z.core.$RefinementCtx): Report {
   return (path, message, wayOut, received) =>
     context.addIssue({ code: 'custom', path: path.split('.'), message, params: { wayOut, received } });
 }
@@ -52,6 +52,34 @@ export function checkSft(value: unknown, context: z.core.$RefinementCtx): void {
   const replay = partOf(data.replay);
   if (replay.fraction !== undefined && replay.path === undefined) {
     report('data.replay.fraction', 'is for data.replay.path, which names no text', 'name the text, or remove it');
+  }
+}
+
+/** The same for reward models. */
+export function checkReward(value: unknown, context: z.core.$RefinementCtx): void {
+  const report = reporter(context);
+  if (!isSection(value)) return;
+  const config = value;
+  const data = partOf(config.data);
+  if (config.max_steps !== undefined && config.epochs !== undefined) {
+    const wayOut = 'remove one (on the command line: max_steps=null)';
+    report('epochs', 'only one of max_steps and epochs may say how long to train', wayOut, 'max_steps and epochs');
+  }
+  checkSchedule(config, undefined, report);
+  checkBf16(config, report);
+  if (data.eval_fraction === 0 && count(config.early_stopping_patience)) {
+    report('early_stopping_patience', 'needs held-out rankings, and data.eval_fraction is 0', 'remove it or raise data.eval_fraction');
+  }
+  if (config.loss === 'plackett_luce') {
+    const wayOut = 'remove it or set loss: bradley_terry';
+    if (config.ties !== undefined && config.ties !== 'ignore') report('ties', 'is for loss: bradley_terry; a ranking has none', wayOut);
+    if (typeof config.label_smoothing_factor === 'number' && config.label_smoothing_factor > 0)
+      report('label_smoothing_factor', 'is for loss: bradley_terry', wayOut);
+    if (config.head === 'pair')
+      report('loss', 'a pair head compares two answers: bradley_terry only', 'set loss: bradley_terry or head: scalar');
+  }
+  if (config.head === 'pair' && config.center_rewards_coefficient !== undefined && config.center_rewards_coefficient !== 0) {
+    report('center_rewards_coefficient', 'is for head: scalar; a pair head has no score of one answer', 'remove it');
   }
 }
 
@@ -236,14 +264,14 @@ function totalSteps(config: Unchecked): number | undefined {
   });
 }
 
-type Unchecked = Partial<Record<string, unknown>>;
+export type Unchecked = Partial<Record<string, unknown>>;
 
 /** A section as it was read, or an empty one where something else stands in its place. */
-function partOf(value: unknown): Unchecked {
+export function partOf(value: unknown): Unchecked {
   return isSection(value) ? value : {};
 }
 
-function isSection(value: unknown): value is Unchecked {
+export function isSection(value: unknown): value is Unchecked {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 

@@ -25,8 +25,9 @@ export class Source {
   /** Whether the file is YAML at all. */
   readonly valid: boolean;
 
+  /** @param file its name, for places; undefined: there is none, and the command line says all. */
   constructor(
-    private readonly file: string,
+    private readonly file: string | undefined,
     text: string,
     overrides: readonly string[] = [],
   ) {
@@ -93,7 +94,8 @@ export class Source {
 
   private position(offset: number): Omit<Problem, 'text'> {
     const { line, col } = this.lines.linePos(offset);
-    return { order: offset, place: `${this.file}:${Math.max(1, line)}:${Math.max(1, col)}` };
+    const place = this.file === undefined ? 'command line' : `${this.file}:${Math.max(1, line)}:${Math.max(1, col)}`;
+    return { order: offset, place };
   }
 
   /** Lays one `key=value` over the file. The value is YAML; `null` takes the key back to its default. */

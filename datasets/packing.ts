@@ -159,7 +159,7 @@ function byRow(rowOf: Int32Array, rows: number): { firsts: Int32Array; order: In
 }
 
 /** Rows by the room left in them: a tree of maxima finds the first with enough in log(rows). */
-class FirstFit {
+export class FirstFit {
   private leaves = 1;
   private room = new Int32Array(2); // node i has the children 2i and 2i + 1; the leaves are the rows
   /** Rows begun. */

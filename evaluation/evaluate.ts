@@ -4,8 +4,10 @@ import { type LoadedModel, type ModelOptions, openModel } from '../sampler/model
 import { readChatTemplate } from '../tokenizer/index.js';
 import { exists } from '../util/files.js';
 import { type ConversationOptions, evaluateConversations } from './evaluate-conversations.js';
+import { evaluatePreferences } from './evaluate-preferences.js';
 import { evaluateText, type TextOptions } from './evaluate-text.js';
 import type { Evaluation } from './evaluation.js';
+import { isRewardModel, openRewardModel } from './reward-model.js';
 
 export interface EvaluateOptions extends ModelOptions, ConversationOptions, TextOptions {
   /** A chat template in place of the checkpoint's: a name or a file. */
@@ -13,14 +15,28 @@ export interface EvaluateOptions extends ModelOptions, ConversationOptions, Text
 }
 
 /**
- * Evaluates a checkpoint on each of some files: tables of conversations, corpora, or folders of prepared tokens.
+ * Evaluates a checkpoint on each of some files: a language model on tables of conversations, corpora, or folders of prepared tokens; a reward model on
+ * tables of preferences.
  * @throws UserError for what cannot be read or does not fit together.
  */
 export async function evaluate(checkpoint: string, data: readonly string[], options: EvaluateOptions): Promise<Evaluation[]> {
+  if (await isRewardModel(checkpoint)) return evaluateRewardModel(checkpoint, data, options);
   const model = await openModel(checkpoint, options);
   try {
     const evaluations: Evaluation[] = [];
     for (const file of data) evaluations.push(await evaluateFile(model, file, options));
+    return evaluations;
+  } finally {
+    model.dispose();
+  }
+}
+
+async function evaluateRewardModel(checkpoint: string, data: readonly string[], options: EvaluateOptions): Promise<Evaluation[]> {
+  for (const file of data) await requireKind(file, ['preferences']);
+  const model = await openRewardModel(checkpoint, options);
+  try {
+    const evaluations: Evaluation[] = [];
+    for (const file of data) evaluations.push(await evaluatePreferences(model, file, options));
     return evaluations;
   } finally {
     model.dispose();

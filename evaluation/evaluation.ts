@@ -1,4 +1,6 @@
 import type { Message } from '../tokenizer/index.js';
+import type { BestOfN } from './best-of-n.js';
+import type { RewardMetrics } from './reward-metrics.js';
 
 /** What a language model makes of some texts. Losses are means over the predicted tokens, in nats. */
 export interface TextScores {
@@ -53,4 +55,22 @@ export interface AnswerExample {
   match: 'exact' | 'normalised' | 'none';
 }
 
-export type Evaluation = TextEvaluation | ConversationEvaluation;
+/** Of a reward model. */
+export interface PreferenceEvaluation {
+  kind: 'preferences';
+  data: string;
+  part: Part;
+  rows: number;
+  /** Of those: without a comparison, and with an answer that does not fit into the context; both are left out. */
+  without_comparison: number;
+  too_long: number;
+  metrics: RewardMetrics;
+  /** Of an ensemble: mean over the answers of the standard deviation of its members' scores. */
+  spread?: number;
+  /** How far the answers lie from the training data: mean distance, and the share beyond 95 of 100 of held-out training-like ones. */
+  boundary?: { distance: number; outside: number };
+  /** Where the table has gold scores. */
+  best_of_n?: BestOfN[];
+}
+
+export type Evaluation = TextEvaluation | ConversationEvaluation | PreferenceEvaluation;

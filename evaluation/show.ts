@@ -1,10 +1,12 @@
 import { paint, table } from '../util/terminal.js';
 import { withoutControls } from '../util/visible.js';
-import type { AnswerScores, ConversationEvaluation, Evaluation, Part, TextScores } from './evaluation.js';
+import type { AnswerScores, ConversationEvaluation, Evaluation, TextEvaluation, TextScores } from './evaluation.js';
 import { wilson } from './intervals.js';
+import { partText, percent, preferencesText } from './show-preferences.js';
 
 /** An evaluation as people read it in a terminal. */
 export function evaluationText(evaluation: Evaluation): string {
+  if (evaluation.kind === 'preferences') return preferencesText(evaluation);
   const sources = Object.entries(evaluation.sources);
   const rows: [string, TextScores & Partial<AnswerScores>][] = [...(sources.length > 1 ? sources : []), ['all', evaluation.all]];
   const header = ['source', 'tokens', 'loss', 'perplexity', 'bits per byte', 'token accuracy'];
@@ -18,14 +20,12 @@ export function evaluationText(evaluation: Evaluation): string {
   ].join('\n');
 }
 
-function described(evaluation: Evaluation): string {
+function described(evaluation: TextEvaluation | ConversationEvaluation): string {
   if (evaluation.kind === 'text') return `text${partText(evaluation.part)}`;
   const { conversations, too_long, part } = evaluation;
   const left = too_long === 0 ? '' : `, of which ${too_long.toLocaleString('en')} are longer than the context and left out`;
   return `${conversations.toLocaleString('en')} conversations${partText(part)}${left}`;
 }
-
-const partText = (part: Part) => ({ all: '', train: ' of the training part', eval: ' held out' })[part];
 
 function textCells({ tokens, loss, perplexity, bits_per_byte, token_accuracy }: TextScores): (string | number)[] {
   return [tokens, loss.toFixed(4), perplexity.toFixed(2), bits_per_byte.toFixed(4), percent(token_accuracy)];
@@ -51,4 +51,3 @@ function examplesText({ examples }: ConversationEvaluation): string[] {
 }
 
 const shown = (text: string) => withoutControls(text).replaceAll('\n', '\n    ');
-const percent = (share: number) => `${(100 * share).toFixed(1)} %`;

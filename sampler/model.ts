@@ -5,6 +5,7 @@ import type { ModelConfig } from '../model/config.js';
 import { parametersFrom } from '../model/parameters.js';
 import { type Precision, setPrecision } from '../ops/precision.js';
 import type { Tokenizer } from '../tokenizer/index.js';
+import { UserError } from '../util/errors.js';
 
 /** A model that reads and writes text. */
 export interface TextModel {
@@ -27,6 +28,11 @@ export interface LoadedModel extends TextModel {
 export async function loadModel(path: string): Promise<LoadedModel> {
   const checkpoint = await loadCheckpoint(await resolveCheckpoint(path));
   const { config, weights, directory } = checkpoint;
+  if (config.head !== undefined) {
+    throw new UserError(
+      `loading ${directory}: it must be a language model, which writes; it is a reward model. fourfold score and eval are for those`,
+    );
+  }
   const tokenizer = checkpointTokenizer(checkpoint);
   const parameters = parametersFrom(config, weights);
   return {

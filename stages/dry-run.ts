@@ -3,10 +3,12 @@ import os from 'node:os';
 import path from 'node:path';
 import { checkPrecision, type DeviceDescription, useDevice } from '../backends/device.js';
 import { loadCheckpoint, readCheckpointFiles, resolveCheckpoint } from '../checkpoints/load.js';
-import { resolvedSftYaml, resolvedYaml } from '../configs/load.js';
+import { resolvedRewardYaml, resolvedSftYaml, resolvedYaml } from '../configs/load.js';
+import type { RewardConfig } from '../configs/reward-schema.js';
 import { modelConfig, type PretrainConfig } from '../configs/schema.js';
 import type { SftConfig } from '../configs/sft-schema.js';
 import { type HostBatch, type Loader, openLoader } from '../datasets/loader.js';
+import type { RankedTokens } from '../datasets/prepare-preferences.js';
 import { prepareTraining } from '../datasets/training.js';
 import { trainingConversations } from '../datasets/training-conversations.js';
 import { type ModelConfig, parameterCount } from '../model/config.js';
@@ -15,10 +17,13 @@ import { setPrecision } from '../ops/precision.js';
 import type { Tokenizer } from '../tokenizer/index.js';
 import { tokenPieces } from '../tokenizer/pieces.js';
 import { duration } from '../training/progress.js';
+import { rankedBatches } from '../training/ranked-batches.js';
+import { rewardStepper } from '../training/reward-step.js';
 import { disposeState, type TrainState, trainState } from '../training/state.js';
 import { type StepOptions, stepOptions, stepper } from '../training/step.js';
 import { MASK_SIGN, tokenStripes } from '../util/terminal.js';
 import { loaderOptions, stepsOf } from './pretrain.js';
+import { newRewardModel, rankings, rewardStepOptions, rewardSteps } from './reward.js';
 import { loadBase, openSftLoader, sftStepOptions, sftSteps } from './sft.js';
 import { sourceTable } from './source-table.js';
 
@@ -79,15 +84,11 @@ interface Rehearsal {
   example(batch: HostBatch): string;
 }
 
-type Costs = Pick<PretrainConfig, 'device' | 'threads' | 'precision' | 'batch_size' | 'gradient_accumulation_steps'>;
+type Machine = Pick<PretrainConfig, 'device' | 'threads' | 'precision'>;
+type Costs = Machine & Pick<PretrainConfig, 'batch_size' | 'gradient_accumulation_steps'>;
 
 async function rehearse(config: Costs, prepare: (directory: string, say: (text: string) => void) => Promise<Rehearsal>): Promise<string> {
-  const warnings: string[] = [];
-  const device = await useDevice(config.device, { threads: config.threads, warn: (text) => warnings.push(text) });
-  checkPrecision(config.precision);
-  setPrecision(config.precision);
-  const temporary = await fs.mkdtemp(path.join(os.tmpdir(), 'fourfold-'));
-  try {
+  return onMachine(config, async (device, temporary, warnings) => {
     const {
       yaml,
       loader,
@@ -118,18 +119,78 @@ async function rehearse(config: Costs, prepare: (directory: string, say: (text: 
     disposeState(state);
     await loader.close();
     const sources = loader.sources.length > 1 ? ['', sourceTable(config, loader, steps)] : [];
-    const table = Object.entries(facts).map(([name, value]) => `${`${name}:`.padEnd(8)} ${value}`);
-    return [...warnings, yaml, ...table, ...sources, '', example(first)].join('\n');
+    return [...warnings, yaml, factTable(facts), ...sources, '', example(first)].join('\n');
+  });
+}
+
+/** Takes the device in use that the configuration names, and gives `work` a folder that goes afterwards and a list for what a person should hear. */
+async function onMachine(
+  config: Machine,
+  work: (device: DeviceDescription, temporary: string, warnings: string[]) => Promise<string>,
+): Promise<string> {
+  const warnings: string[] = [];
+  const device = await useDevice(config.device, { threads: config.threads, warn: (text) => warnings.push(text) });
+  checkPrecision(config.precision);
+  setPrecision(config.precision);
+  const temporary = await fs.mkdtemp(path.join(os.tmpdir(), 'fourfold-'));
+  try {
+    return await work(device, temporary, warnings);
   } finally {
     await fs.rm(temporary, { recursive: true, force: true });
   }
+}
+
+const factTable = (facts: Record<string, string>) =>
+  Object.entries(facts)
+    .map(([name, value]) => `${`${name}:`.padEnd(8)} ${value}`)
+    .join('\n');
+
+/** The same of a reward model; its example is the first ranking. */
+export async function rewardDryRun(config: RewardConfig): Promise<string> {
+  return onMachine(config, async (device, temporary, warnings) => {
+    const base = await loadBase(config);
+    const data = await rankings(config, base, (text) => warnings.push(text), temporary);
+    const { shape, groupsOf, train, heldOut } = data;
+    const state = await newRewardModel(config, base);
+    const step = rewardStepper(state, shape, rewardStepOptions(config, state.config));
+    const steps = rewardSteps(config, train.length);
+    const update = (number: number) => step.step(rankedBatches(groupsOf(number), shape, 0), 0);
+    await update(0);
+    const start = performance.now();
+    let tokens = 0;
+    for (let i = 1; i <= MEASURED_STEPS; i++) tokens += (await update(i % steps)).tokens;
+    const stepSeconds = (performance.now() - start) / 1000 / MEASURED_STEPS;
+    const pairs = groupsOf(0).reduce((sum, group) => sum + group.pairs.length, 0);
+    const facts = {
+      model: `${describeModel(state.config)}, ${config.head} head`,
+      device: describeDevice(device, config),
+      data: `${number(train.length)} prompts to train on, ${number(heldOut.length)} held out`,
+      run: `${number(steps * config.ensemble)} steps of ${number(groupsOf(0).length)} prompts, in the first ${number(pairs)} pairs; batches of ${shape.B} × ${shape.T} tokens`,
+      speed: `about ${number(Math.round(tokens / MEASURED_STEPS / stepSeconds))} tokens/s, ${number(Math.round(pairs / stepSeconds))} pairs/s (${MEASURED_STEPS} updates measured)`,
+      time: `about ${duration(steps * config.ensemble * stepSeconds * 1000)}, evaluation not counted`,
+      memory: `about ${number(Math.round(process.resourceUsage().maxRSS / 1024))} MB`,
+    };
+    step.dispose();
+    disposeState(state);
+    return [...warnings, resolvedRewardYaml(config), factTable(facts), '', ranking(train[0], base.tokenizer)].join('\n');
+  });
+}
+
+/** A prompt's answers, token by token, the best first; what is scored is the last token of each. */
+function ranking({ ids, ranks, responseTokens }: RankedTokens, tokenizer: Tokenizer): string {
+  const order = ranks.map((_, i) => i).sort((a, b) => ranks[a] - ranks[b]);
+  const lines = order.map((i) => {
+    const pieces = tokenPieces(tokenizer, ids[i]).map((piece, t) => ({ ...piece, faint: t < ids[i].length - responseTokens[i] }));
+    return `rank ${ranks[i]}, ${responseTokens[i]} of ${ids[i].length} tokens are the answer, marked ${MASK_SIGN}; the last one is scored:\n${tokenStripes(pieces)}`;
+  });
+  return lines.join('\n');
 }
 
 function describeModel(model: ModelConfig): string {
   return `${model.architecture}, ${number(parameterCount(model))} parameters, vocabulary ${number(model.vocab_size)}`;
 }
 
-function describeDevice({ device, isa, threads }: DeviceDescription, { precision }: Costs): string {
+function describeDevice({ device, isa, threads }: DeviceDescription, { precision }: Machine): string {
   return `${device}${isa ? ` (${isa})` : ''}, ${threads} threads, ${precision}`;
 }
 

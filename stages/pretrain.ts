@@ -21,6 +21,7 @@ import { Speed } from '../training/speed.js';
 import { resumedState, startDevice, type TrainerState } from '../training/start.js';
 import { disposeState, type TrainState, trainState } from '../training/state.js';
 import { stepOptions, stepper } from '../training/step.js';
+import { UserError } from '../util/errors.js';
 import { sourceTable } from './source-table.js';
 
 /**
@@ -172,21 +173,29 @@ export function loaderOptions(config: PretrainConfig, tokens: string): LoaderOpt
   };
 }
 
+/** All that resuming needs, beside the tensors. */
+interface PretrainState extends TrainerState {
+  loader: LoaderState;
+}
+
 /** The model and its trainer's state: where the run stopped, where another checkpoint ended, or new. Moves the loader to its place. */
 async function startingState(
   config: PretrainConfig,
   tokenizer: Tokenizer,
   directory: RunDirectory,
   loader: Loader,
-): Promise<{ state: TrainState; trainer: TrainerState }> {
-  const resumed = await resumedState<TrainerState>(directory, tokenizer.hash());
+): Promise<{ state: TrainState; trainer: PretrainState }> {
+  const resumed = await resumedState<PretrainState>(directory, tokenizer.hash());
   if (resumed) {
     await loader.restore(resumed.trainer.loader);
     return resumed;
   }
-  const fresh: TrainerState = { stage: 'pretrain', step: 0, tokens: 0, loader: loader.state(), tokenizer: tokenizer.hash(), metrics: {} };
+  const fresh: PretrainState = { stage: 'pretrain', step: 0, tokens: 0, loader: loader.state(), tokenizer: tokenizer.hash(), metrics: {} };
   if (config.init_from !== undefined) {
     const checkpoint = await loadCheckpoint(await resolveCheckpoint(config.init_from));
+    if (checkpoint.config.head !== undefined) {
+      throw new UserError(`pretraining: init_from must lead to a language model; ${config.init_from} is a reward model. Name another`);
+    }
     const model = modelConfig(config, tokenizer.vocabSize, checkpoint.config);
     return { state: trainState(model, parametersFrom(model, checkpoint.weights)), trainer: fresh };
   }

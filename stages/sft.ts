@@ -30,6 +30,7 @@ import { sourceTable } from './source-table.js';
 /** All that resuming needs, beside the tensors. */
 interface SftState extends TrainerState {
   stage: 'sft';
+  loader: LoaderState;
   /** Evaluations since the best one. */
   waited: number;
 }
@@ -209,9 +210,14 @@ export interface Base {
 }
 
 /** @throws UserError for a checkpoint without a tokenizer or chat template, or with a shorter context than is wanted. */
-export async function loadBase(config: SftConfig): Promise<Base> {
+export async function loadBase(config: Pick<SftConfig, 'init_from' | 'context_length' | 'dropout' | 'template'>): Promise<Base> {
   const checkpoint = await readCheckpointFiles(await resolveCheckpoint(config.init_from));
   const { directory } = checkpoint;
+  if (checkpoint.config.head !== undefined) {
+    throw new UserError(
+      `fine-tuning ${directory}: it must be a language model; it is a reward model. Name the model that it was trained from`,
+    );
+  }
   const tokenizer = checkpointTokenizer(checkpoint);
   const longest = checkpoint.config.max_position_embeddings;
   const contextLength = config.context_length ?? longest;

@@ -17,12 +17,12 @@ interface InspectFlags {
 
 export function inspectCommand(): Command {
   return new Command('inspect')
-    .description('what is in a corpus, in conversations, in tokens or in any Arrow file')
-    .argument('<file>', 'corpus, conversations, prompts or tokens (.arrow), or a folder made by data prepare')
+    .description('what is in a corpus, in conversations, in preferences, in tokens or in any Arrow file')
+    .argument('<file>', 'corpus, conversations, prompts, preferences or tokens (.arrow), or a folder made by data prepare')
     .option('--row <n>', 'show this row whole, counted from 0', wholeOption(0))
     .option(
       '--tokenizer <path>',
-      'a checkpoint or tokenizer.json to count and show the text in its tokens; tokens are decoded by the one beside them',
+      'a checkpoint or tokenizer.json to count and show the text in its tokens (of preferences, to count answers); tokens are decoded by the one beside them',
     )
     .option('--tokens', 'show conversations as the tokens of a chat template, and which of them are trained on')
     .option(

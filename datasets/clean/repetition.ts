@@ -42,6 +42,11 @@ const WORDING = {
   paragraph_characters: 'characters are in repeated paragraphs',
 };
 
+/** The part of a document's lines that stand in it before. */
+export function repeatedLinePart(document: Document, counter: Counter): number {
+  return repeated(document, counter)?.lines ?? 0;
+}
+
 function repeated({ lines }: Document, counter: Counter) {
   const { count, hash, characters, paragraph, allCharacters } = lines;
   if (count < 2) return undefined;
@@ -112,7 +117,7 @@ export const repeatedNgrams = documentRule({
         total += words.length[i];
         if (words.length[i] > longest) longest = words.length[i];
       }
-      const units = (n: number) => (words.unspaced ? Math.ceil(1.5 * n) : n);
+      const units = (n: number) => gramTerms(words, n);
       let most = Number.POSITIVE_INFINITY; // occurrences of the most frequent shorter n-gram, which no longer one exceeds
       for (const n of TOP) {
         const limit = limits[`top_${n}`];
@@ -135,6 +140,18 @@ export const repeatedNgrams = documentRule({
     };
   },
 });
+
+/** The part of a document's characters in n-grams of words that stand in it before, overlaps counted once; see `repeatedNgrams`. */
+export function repeatedNgramPart({ words }: Document, n: number, counter: Counter): number {
+  let total = 0;
+  for (let i = 0; i < words.terms; i++) total += words.length[i];
+  return total === 0 ? 0 : duplicateCharacters(words, gramTerms(words, n), counter) / total;
+}
+
+/** Terms in an n-gram of n words. */
+function gramTerms({ unspaced }: Words, n: number): number {
+  return unspaced ? Math.ceil(1.5 * n) : n;
+}
 
 const MULTIPLIER = 0x2c1b3c6d;
 

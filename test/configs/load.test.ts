@@ -3,7 +3,14 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { loadPretrainConfig, parsePretrainConfig, parseSftConfig, resolvedYaml, resolvePretrainConfig } from '../../configs/load.js';
+import {
+  loadPretrainConfig,
+  parsePretrainConfig,
+  parseRewardConfig,
+  parseSftConfig,
+  resolvedYaml,
+  resolvePretrainConfig,
+} from '../../configs/load.js';
 import { presetNames, presetPath } from '../../configs/presets.js';
 import { modelConfig, tokensPerStep } from '../../configs/schema.js';
 import { parameterCount } from '../../model/config.js';
@@ -187,6 +194,7 @@ describe('the ready configurations', () => {
     for (const name of presetNames()) {
       const text = readFileSync(presetPath(name)!, 'utf8');
       if (/^stage: sft$/m.test(text)) parseSftConfig(text, name);
+      else if (/^stage: reward$/m.test(text)) parseRewardConfig(text, name);
       else parse(text);
     }
   });

@@ -1,0 +1,78 @@
+// Legend: B rows of a batch, T tokens of a row.
+import { emptyBatch, FirstFit, type HostBatch, writeSegment } from '../datasets/packing.js';
+import type { ModelConfig } from '../model/config.js';
+import { powerOfTwo } from '../util/hashing.js';
+
+/** Tokens that a model is to read by themselves. */
+export interface Sequence {
+  ids: ArrayLike<number>;
+  /** 1 = the token is to be predicted; absent: all but the first. */
+  supervised?: ArrayLike<number>;
+}
+
+/** Where a sequence stands in a batch: its tokens are `from … from + length` of the B·T. */
+export interface Place {
+  /** Its index among the sequences. */
+  sequence: number;
+  from: number;
+  length: number;
+}
+
+/**
+ * Sequences as segments of batches [B, T] of one shape, so that short ones share a row and a recorded pass serves all. The longest come first,
+ * each in the first row that has room (first-fit decreasing; Johnson 1973); equal lengths keep their order.
+ * @throws RangeError for a sequence of more than T tokens.
+ */
+export function* packedSequences(
+  sequences: readonly Sequence[],
+  B: number,
+  T: number,
+): Generator<{ batch: HostBatch; places: readonly Place[] }> {
+  const order = sequences.map((_, i) => i).sort((a, b) => sequences[b].ids.length - sequences[a].ids.length || a - b);
+  const fit = new FirstFit();
+  const rows: number[][] = [];
+  for (const i of order) {
+    const { length } = sequences[i].ids;
+    if (length > T) throw new RangeError(`packedSequences: a sequence has ${length} tokens, and a row ${T}`);
+    const row = fit.take(length, T);
+    rows[row] ??= [];
+    rows[row].push(i);
+  }
+  for (let first = 0; first < rows.length; first += B) {
+    const batch = emptyBatch(B, T, 0);
+    const places = rows.slice(first, first + B).flatMap((members, b) => {
+      let from = b * T;
+      return members.map((sequence, segment): Place => {
+        const { ids, supervised } = sequences[sequence];
+        const { length } = ids;
+        const tokens = {
+          ids: Uint32Array.from(ids),
+          offsets: Int32Array.of(0, length),
+          supervised: supervised && Uint8Array.from(supervised),
+          bytes: () => 0,
+        };
+        writeSegment(tokens, batch, from, segment, 0, length, Math.max(0, length - 1));
+        from += length;
+        return { sequence, from: from - length, length };
+      });
+    });
+    yield { batch, places };
+  }
+}
+
+/**
+ * The shape of batches for sequences: rows as long as the longest, up to the next power of two, and about 4,096 tokens in all, which keep a
+ * processor busy.
+ * @throws RangeError when a sequence is longer than the model's context.
+ */
+export function packedShape(sequences: readonly Sequence[], { max_position_embeddings: context }: ModelConfig): { B: number; T: number } {
+  const longest = sequences.reduce((most, { ids }) => Math.max(most, ids.length), 1);
+  if (longest > context) throw new RangeError(`packedShape: a sequence has ${longest} tokens, and the model's context ${context}`);
+  const T = Math.min(context, powerOfTwo(longest));
+  return { B: packedRows(T), T };
+}
+
+/** Rows of T tokens that are about 4,096 tokens. */
+export function packedRows(T: number): number {
+  return Math.max(1, Math.round(4096 / T));
+}

@@ -1,0 +1,44 @@
+// Legend: B rows, T tokens, C hidden size.
+import * as tf from '@tensorflow/tfjs';
+import { recorded } from '../backends/recording.js';
+import type { ModelConfig } from '../model/config.js';
+import { tokenScores } from '../model/heads.js';
+import type { Parameters } from '../model/parameters.js';
+import { forward } from '../model/transformer.js';
+import { inputs } from '../training/step.js';
+import { packedRows, packedSequences } from './packed-sequences.js';
+
+/** Gives texts the scores of a reward model, as its parameters are at the time. */
+export interface Scorer {
+  /** Raw scores, those of the last tokens, in the order of the texts. A score does not depend on what else is scored. */
+  score(texts: readonly Int32Array[], signal?: AbortSignal): Promise<Float32Array>;
+  dispose(): void;
+}
+
+/** @param T tokens of the longest text. */
+export function scorer(config: ModelConfig, parameters: Parameters, T: number): Scorer {
+  const B = packedRows(T);
+  const input = inputs(B, T);
+  const pass = recorded(() => [tf.tidy(() => tokenScores(parameters, forward(parameters, config, input.batch)))]); // [B·T]
+  return {
+    async score(texts, signal) {
+      const all = new Float32Array(texts.length);
+      for (const { batch, places } of packedSequences(
+        texts.map((ids) => ({ ids })),
+        B,
+        T,
+      )) {
+        signal?.throwIfAborted();
+        input.write(batch);
+        const values = await pass.run()[0].data();
+        for (const { sequence, from, length } of places) all[sequence] = values[from + length - 1];
+        await new Promise(setImmediate); // signals are handled between macrotasks only
+      }
+      return all;
+    },
+    dispose() {
+      pass.dispose();
+      input.dispose();
+    },
+  };
+}
