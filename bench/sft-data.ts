@@ -9,7 +9,7 @@ import { generationConfig } from '../checkpoints/hugging-face.js';
 import { saveCheckpoint } from '../checkpoints/save.js';
 import type { ModelConfig } from '../model/config.js';
 import { initialParameters } from '../model/parameters.js';
-import { CHAT_TEMPLATE, chatTemplate, type Message, tokenizerConfig, trainTokenizer } from '../tokenizer/index.js';
+import { CHAT_TEMPLATE, chatTemplate, type Message, type Tokenizer, tokenizerConfig, trainTokenizer } from '../tokenizer/index.js';
 import { storedWeights } from '../training/state.js';
 import { RandomStream } from '../util/random.js';
 
@@ -46,8 +46,15 @@ export async function writeSftData(folder: string, data: string | undefined, con
 
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'data.json'), JSON.stringify(chosen));
+  await writeRandomModel(join(folder, 'model'), config, tokenizer);
+  const supervised = chosen.reduce((sum, { assistant_masks }) => sum + assistant_masks.reduce((a, b) => a + b, 0), 0);
+  return { conversations: chosen, tokens: total(chosen, 'input_ids'), supervised };
+}
+
+/** Saves a checkpoint with random weights. */
+export async function writeRandomModel(directory: string, config: ModelConfig, tokenizer: Tokenizer): Promise<void> {
   const parameters = initialParameters(config, SEED);
-  await saveCheckpoint(join(folder, 'model'), {
+  await saveCheckpoint(directory, {
     config,
     tokenizer: tokenizer.toJSON(),
     tokenizerConfig: tokenizerConfig(tokenizer, config.max_position_embeddings),
@@ -56,8 +63,6 @@ export async function writeSftData(folder: string, data: string | undefined, con
     weights: await storedWeights(config, parameters),
   });
   tf.dispose([...parameters.values()]);
-  const supervised = chosen.reduce((sum, { assistant_masks }) => sum + assistant_masks.reduce((a, b) => a + b, 0), 0);
-  return { conversations: chosen, tokens: total(chosen, 'input_ids'), supervised };
 }
 
 export function readSftData(folder: string): EncodedConversation[] {
@@ -78,16 +83,24 @@ function alpaca(file: string): Message[][] {
 
 /** Questions and answers of made-up words, of lengths like Alpaca's: questions of 5 to 30 words, answers spread evenly in the logarithm. */
 function synthetic(): Message[][] {
-  const random = new RandomStream(SEED, 0);
+  const madeUp = madeUpTexts(SEED);
+  return Array.from({ length: SYNTHETIC }, () => [
+    { role: 'user', content: madeUp.question() },
+    { role: 'assistant', content: madeUp.answer() },
+  ]);
+}
+
+/** Makes questions of 5 to 30 words and answers of 15 to 480, spread evenly in the logarithm; common words come first and more often. */
+export function madeUpTexts(seed: number): { question(): string; answer(): string } {
+  const random = new RandomStream(seed, 0);
   const word = () => Array.from({ length: 1 + random.below(4) }, () => SYLLABLES[random.below(SYLLABLES.length)]).join('');
   const words = Array.from({ length: 12_000 }, word);
-  // Common words come first and more often.
   const text = (count: number) => Array.from({ length: count }, () => words[random.below(1 + random.below(words.length))]).join(' ');
   const longest = Math.log(MOST_WORDS / LEAST_WORDS);
-  return Array.from({ length: SYNTHETIC }, () => [
-    { role: 'user', content: text(5 + random.below(26)) },
-    { role: 'assistant', content: text(Math.round(LEAST_WORDS * Math.exp((longest * random.below(1000)) / 1000))) },
-  ]);
+  return {
+    question: () => text(5 + random.below(26)),
+    answer: () => text(Math.round(LEAST_WORDS * Math.exp((longest * random.below(1000)) / 1000))),
+  };
 }
 
 const [LEAST_WORDS, MOST_WORDS] = [15, 480];

@@ -72,6 +72,15 @@ export const SFT_SHAPE: TrainShape = {
   T: 512,
 };
 
+/** The model of the reward benchmark, and the pairs of an update. */
+export const REWARD_SHAPE = {
+  config: { ...SFT_SHAPE.config, head: 'scalar', max_position_embeddings: 1024 } satisfies ModelConfig,
+  pairs: 16,
+};
+
+/** Tokens that the reward benchmarks compute at a time: the stage's default. */
+export const MICRO_BATCH_TOKENS = 4096;
+
 /** The names that peers/decode_model.py knows: Llama 6L/384 with a vocabulary of 2,048, and 12L/768 with 8,192, both untied. */
 export const DECODE_SHAPES = ['12M', '97M'] as const;
 

@@ -120,21 +120,20 @@ export function batchShape(groups: readonly RankedGroup[], tokens: number): Batc
 }
 
 /**
- * Groups in batches, each whole, in their order; a batch takes as many as fit. Each group weighs the same: 1 / (its comparisons · groups), so that the
- * losses of all batches add up to the mean over the groups.
+ * Groups in batches, each whole; those with the longest texts first, each in the first batch that has room (first-fit decreasing; Johnson 1973). Each
+ * group weighs the same: 1 / (its comparisons · groups), so that the losses of all batches add up to the mean over the groups.
  * @throws RangeError when a group does not fit into an empty batch.
  */
 export function rankedBatches(groups: readonly RankedGroup[], shape: BatchShape, padding: number): RankedBatch[] {
-  const batches: RankedBatch[] = [];
-  let filling: Filling | undefined;
-  for (const group of groups) {
-    if (!filling?.add(group, groups.length)) {
-      filling = new Filling(shape, padding);
-      batches.push(filling.batch);
-      if (!filling.add(group, groups.length)) throw new RangeError(`a group of ${group.texts.length} texts does not fit into a batch`);
-    }
+  const longest = ({ texts }: RankedGroup) => Math.max(...texts.map(({ length }) => length));
+  const fillings: Filling[] = [];
+  for (const group of groups.toSorted((a, b) => longest(b) - longest(a))) {
+    if (fillings.some((filling) => filling.add(group, groups.length))) continue;
+    const filling = new Filling(shape, padding);
+    if (!filling.add(group, groups.length)) throw new RangeError(`a group of ${group.texts.length} texts does not fit into a batch`);
+    fillings.push(filling);
   }
-  return batches;
+  return fillings.map(({ batch }) => batch);
 }
 
 /** A batch that is being filled. */
