@@ -277,9 +277,10 @@ export function modelCard(card: ModelCard): string {
   const { config } = card;
   const shape = `${config.num_hidden_layers} layers, ${config.hidden_size} wide, ${config.num_attention_heads} heads (${config.num_key_value_heads} for keys and values), context ${config.max_position_embeddings}, vocabulary ${config.vocab_size}`;
   const metrics = Object.entries(card.metrics).map(([name, value]) => `| ${name} | ${Number(value.toPrecision(6))} |`);
+  const { what, pipeline, load } = kindOf(config);
   return `---
-library_name: transformers
-pipeline_tag: text-generation
+library_name: ${load === undefined ? 'fourfold' : 'transformers'}
+pipeline_tag: ${pipeline}
 tags:
 - fourfold
 - ${config.architecture}
@@ -288,7 +289,7 @@ tags:
 
 # ${card.name}
 
-A language model trained with fourfold (stage: ${card.stage}).
+${what} trained with fourfold (stage: ${card.stage}).
 
 | | |
 | --- | --- |
@@ -297,11 +298,24 @@ A language model trained with fourfold (stage: ${card.stage}).
 | training data | ${card.data} |
 | steps | ${card.steps} |
 | tokens seen | ${card.tokens} |
-${metrics.join('\n')}${metrics.length > 0 ? '\n' : ''}
-\`\`\`python
-from transformers import AutoModelForCausalLM, AutoTokenizer
+${metrics.join('\n')}${metrics.length > 0 ? '\n' : ''}${load === undefined ? '' : pythonExample(load)}`;
+}
 
-model = AutoModelForCausalLM.from_pretrained("PATH")
+/** What a model is in words, to the Hub, and the class of transformers that loads it, if one does. */
+function kindOf({ head, attention }: ModelConfig): { what: string; pipeline: string; load?: string } {
+  if (head === undefined) return { what: 'A language model', pipeline: 'text-generation', load: 'AutoModelForCausalLM' };
+  const what =
+    head === 'scalar' ? 'A reward model: the score of a text is that of its last token,' : 'A model that tells the better of two answers,';
+  const known = head === 'scalar' && attention === undefined;
+  return { what, pipeline: 'text-classification', ...(known && { load: 'AutoModelForSequenceClassification' }) };
+}
+
+function pythonExample(load: string): string {
+  return `
+\`\`\`python
+from transformers import ${load}, AutoTokenizer
+
+model = ${load}.from_pretrained("PATH")
 tokenizer = AutoTokenizer.from_pretrained("PATH")
 \`\`\`
 `;

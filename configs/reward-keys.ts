@@ -49,7 +49,10 @@ export const rewardKeys = z.strictObject(
       meaning: 'Of all pairs of answers to a prompt, or of the whole ranking; ties are for the first only.',
       source: 'Ouyang et al. 2022; Xia et al. 2008',
     }).default('bradley_terry'),
-    ties: choice(['half', 'ignore'], { meaning: 'Pairs of equal rank: learnt as even (probability ½), or left out.' }).default('half'),
+    ties: choice(['half', 'ignore'], {
+      meaning: 'Pairs of equal rank: learnt as even (probability ½), or left out.',
+      computed: 'half; with loss: plackett_luce, none',
+    }).optional(),
     label_smoothing_factor: fraction({
       meaning: "Taken from the better answer's probability, for annotators who err.",
       source: 'Mitchell 2023 (conservative DPO), as in TRL',
@@ -70,7 +73,8 @@ export const rewardKeys = z.strictObject(
     }).optional(),
     batch_size: whole(1, { meaning: 'Prompts in an update, each with all its answers.', source: 'Stiennon et al. 2020' }).default(64),
     micro_batch_tokens: whole(1, {
-      meaning: 'About so many tokens are computed at a time: more need more memory. The update does not depend on it.',
+      meaning:
+        'About so many tokens are computed at a time: more need more memory. The update does not depend on it, but for rounding and what dropout drops.',
     }).default(4096),
     max_steps,
     epochs: positive({

@@ -7,6 +7,7 @@ export type { RewardInput } from './reward-keys.js';
 function resolve(config: RewardKeys) {
   return {
     ...config,
+    ties: config.ties ?? (config.loss === 'plackett_luce' ? ('ignore' as const) : ('half' as const)),
     center_rewards_coefficient: config.center_rewards_coefficient ?? (config.head === 'pair' ? 0 : 0.01),
     epochs: config.max_steps === undefined ? (config.epochs ?? 1) : undefined,
     min_lr_ratio: config.min_lr_ratio ?? 0,

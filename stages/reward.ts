@@ -1,7 +1,9 @@
 // Legend: K answers to a prompt, C hidden size, T tokens of a row.
+import { createHash } from 'node:crypto';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import type { DeviceDescription } from '../backends/device.js';
+import { overwrite } from '../backends/recording.js';
 import { loadCheckpoint, resolveCheckpoint } from '../checkpoints/load.js';
 import { pruneCheckpoints } from '../checkpoints/save.js';
 import { resolvedRewardYaml } from '../configs/load.js';
@@ -38,6 +40,8 @@ interface RewardState extends TrainerState {
   stage: 'reward';
   /** Evaluations since the best one. */
   waited: number;
+  /** See `Rankings.hash`. */
+  data: string;
 }
 
 /**
@@ -48,20 +52,43 @@ interface RewardState extends TrainerState {
  */
 export async function reward(config: RewardConfig, run: { directory: string; resume?: string }, signal: AbortSignal): Promise<StageResult> {
   if (config.ensemble === 1) return rewardModel(config, run, signal);
+  await checkEnsembleDirectory(run);
   const members: StageResult[] = [];
   for (let i = 0; i < config.ensemble; i++) {
     const directory = path.join(run.directory, `member-${i}`);
-    const finished = path.join(directory, 'summary.json');
-    if (run.resume !== undefined && (await exists(path.join(directory, 'final')))) {
-      members.push(JSON.parse(await fs.readFile(finished, 'utf8')) as StageResult);
+    const finished = run.resume === undefined ? undefined : await finishedMember(directory);
+    if (finished) {
+      members.push(finished);
       continue;
     }
     console.error(`member ${i + 1} of ${config.ensemble}`);
-    const resume = run.resume === undefined ? undefined : 'auto';
-    members.push(await rewardModel({ ...config, ensemble: 1, seed: config.seed + i }, { directory, resume }, signal));
+    members.push(await rewardModel({ ...config, ensemble: 1, seed: config.seed + i }, { directory, resume: run.resume }, signal));
     if (signal.aborted) return members.at(-1)!;
   }
   return ensembleOf(config, run.directory, members);
+}
+
+/** @throws UserError where one member's checkpoint is to be resumed from, or the directory holds the run of a single model or a finished ensemble. */
+async function checkEnsembleDirectory({ directory, resume }: { directory: string; resume?: string }): Promise<void> {
+  if (resume !== undefined && resume !== 'auto') {
+    throw new UserError(
+      `reward model: an ensemble goes on where each of its members stopped; received the checkpoint ${resume}. Use --resume auto`,
+    );
+  }
+  for (const name of ['checkpoints', ...(resume === undefined ? ['final'] : [])]) {
+    if (!(await exists(path.join(directory, name)))) continue;
+    throw new UserError(
+      `reward model: an ensemble needs a directory without another run; ${directory} holds ${name}. Choose another output_dir`,
+    );
+  }
+}
+
+/** What a member's run reported, if it came to its end. */
+async function finishedMember(directory: string): Promise<StageResult | undefined> {
+  const summary = path.join(directory, 'summary.json');
+  if (!(await exists(summary))) return undefined;
+  const result = JSON.parse(await fs.readFile(summary, 'utf8')) as StageResult;
+  return path.basename(result.checkpoint) === 'final' ? result : undefined;
 }
 
 async function rewardModel(config: RewardConfig, run: { directory: string; resume?: string }, signal: AbortSignal): Promise<StageResult> {
@@ -79,7 +106,7 @@ async function rewardModel(config: RewardConfig, run: { directory: string; resum
     const data = await rankings(config, base, say, directory.path);
 
     // 4. The model: the base's body with a new head, or as it was when the run stopped.
-    const { state, trainer } = await startingState(config, base, directory);
+    const { state, trainer } = await startingState(config, base, data, directory);
     const { groupsOf, shape, separator } = data;
     const totalSteps = rewardSteps(config, data.train.length);
     const evalSteps = config.eval_steps ?? Math.max(1, Math.ceil(totalSteps / 10));
@@ -140,7 +167,7 @@ async function rewardModel(config: RewardConfig, run: { directory: string; resum
       if (state.step % config.logging_steps === 0 || last) {
         const measured = speed.measure(trainer.tokens);
         const lr = learningRate(schedule, state.step - 1, totalSteps);
-        const epoch = (state.step * config.batch_size) / data.train.length;
+        const epoch = state.step / Math.ceil(data.train.length / config.batch_size);
         Object.assign(record, { loss, lr, grad_norm: gradNorm, accuracy, margin, tokens: trainer.tokens, epoch, ...measured });
         progress.update({ step: state.step, loss, tokensPerSecond: measured.tokens_per_second });
       }
@@ -227,6 +254,8 @@ interface Rankings extends Pick<PreparedPreferences, 'train' | 'heldOut' | 'coun
   separator?: number[];
   /** Tokens of the longest text. */
   longest: number;
+  /** SHA-256 of the training texts in their order and of their ranks: the place in the data is a step only as long as it stays the same. */
+  hash: string;
 }
 
 export async function rankings(config: RewardConfig, base: Base, say: (text: string) => void, directory: string): Promise<Rankings> {
@@ -256,7 +285,17 @@ export async function rankings(config: RewardConfig, base: Base, say: (text: str
       config.micro_batch_tokens,
     ),
     longest: lengths.reduce((a, b) => Math.max(a, b)),
+    hash: hashOf(train),
   };
+}
+
+function hashOf(rows: readonly RankedTokens[]): string {
+  const hash = createHash('sha256');
+  for (const { ids, ranks, margins = [] } of rows) {
+    hash.update(JSON.stringify({ ranks, margins, lengths: ids.map(({ length }) => length) }));
+    for (const text of ids) hash.update(text);
+  }
+  return hash.digest('hex');
 }
 
 /** A table of preferences: the one that is named, or one made of the file that is named. */
@@ -341,15 +380,34 @@ export function rewardStepOptions(config: RewardConfig, model: ModelConfig) {
 async function startingState(
   config: RewardConfig,
   base: Base,
+  data: Rankings,
   directory: RunDirectory,
 ): Promise<{ state: TrainState; trainer: RewardState }> {
   const tokenizer = base.tokenizer.hash();
   const resumed = await resumedState<RewardState>(directory, tokenizer);
-  if (resumed) return resumed;
+  if (resumed) {
+    checkResumed(config, data, resumed);
+    return resumed;
+  }
   return {
     state: await newRewardModel(config, base),
-    trainer: { stage: 'reward', step: 0, tokens: 0, tokenizer, metrics: {}, waited: 0 },
+    trainer: { stage: 'reward', step: 0, tokens: 0, tokenizer, metrics: {}, waited: 0, data: data.hash },
   };
+}
+
+/** @throws UserError where a run would go on with other rankings or as another kind of model. */
+function checkResumed(
+  { head, attention }: RewardConfig,
+  { hash }: Rankings,
+  { state, trainer }: { state: TrainState; trainer: RewardState },
+): void {
+  const { head: before, attention: saw = 'causal' } = state.config;
+  const other = [before !== head && `head (${before})`, saw !== attention && `attention (${saw})`, trainer.data !== hash && 'rankings'];
+  const differ = other.filter(Boolean).join(', ');
+  if (differ === '') return;
+  throw new UserError(
+    `resuming a reward model: it must go on as it began; it began with other ${differ}. Give it back what it had, or choose another output_dir`,
+  );
 }
 
 /** Source of the head's first values: Stiennon et al. 2020; Huang et al. 2024, "The N implementation details of RLHF with PPO". */
@@ -363,14 +421,10 @@ export async function newRewardModel({ head, attention, seed }: RewardConfig, ba
 
 const HEAD_STREAM = 0x48454144; // separates these draws from others under the same seed
 
-/** The parameters as they were in another checkpoint of the run. */
-async function loadBest(state: TrainState, checkpoint: string): Promise<void> {
-  const { config, weights } = await loadCheckpoint(checkpoint);
-  const best = parametersFrom(config, weights);
-  for (const [name, parameter] of state.parameters) {
-    parameter.assign(best.get(name)!);
-    best.get(name)!.dispose();
-  }
+/** The parameters as they were in another checkpoint of the run, in place: the recorded scorer reads them where they lie. */
+async function loadBest({ parameters }: TrainState, checkpoint: string): Promise<void> {
+  const { weights } = await loadCheckpoint(checkpoint);
+  for (const [name, parameter] of parameters) overwrite(parameter, weights.get(name)!);
 }
 
 /** Stores mean and standard deviation of the score over answers of held-out prompts, or of training prompts where none is held out. */
