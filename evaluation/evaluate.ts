@@ -2,6 +2,7 @@ import path from 'node:path';
 import { requireKind } from '../datasets/conversations.js';
 import { type LoadedModel, type ModelOptions, openModel } from '../sampler/model.js';
 import { readChatTemplate } from '../tokenizer/index.js';
+import { UserError } from '../util/errors.js';
 import { exists } from '../util/files.js';
 import { type ConversationOptions, evaluateConversations } from './evaluate-conversations.js';
 import { evaluatePreferences } from './evaluate-preferences.js';
@@ -32,6 +33,11 @@ export async function evaluate(checkpoint: string, data: readonly string[], opti
 }
 
 async function evaluateRewardModel(checkpoint: string, data: readonly string[], options: EvaluateOptions): Promise<Evaluation[]> {
+  if (options.template !== undefined) {
+    throw new UserError(
+      `eval: --template is for language models; ${checkpoint} is a reward model, which knows the one that it was trained with. Leave it out`,
+    );
+  }
   for (const file of data) await requireKind(file, ['preferences']);
   const model = await openRewardModel(checkpoint, options);
   try {

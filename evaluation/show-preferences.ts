@@ -15,7 +15,7 @@ export function preferencesText(evaluation: PreferenceEvaluation): string {
     ['the longer one', `${percent(metrics.longerIsBetter)} would be right by taking the longer answer for the better one`],
     [
       'score and length',
-      `correlation ${metrics.lengthCorrelation.all.toFixed(2)}, within a prompt ${metrics.lengthCorrelation.within.toFixed(2)}`,
+      `correlation ${correlation(metrics.lengthCorrelation.all)}, within a prompt ${correlation(metrics.lengthCorrelation.within)}`,
     ],
     ["Kendall's τ-b", metrics.tau === undefined ? '–' : metrics.tau.toFixed(3)],
     ['loss, margin', `${metrics.loss.toFixed(4)}, ${metrics.margin.toFixed(3)}`],
@@ -63,14 +63,18 @@ export function preferencesText(evaluation: PreferenceEvaluation): string {
 
 /** What a user must not overlook. */
 function warning({ metrics, boundary }: PreferenceEvaluation): string[] {
-  const [low, high] = metrics.interval;
+  const {
+    accuracy,
+    interval: [low, high],
+    longerIsBetter,
+  } = metrics;
   const lines: string[] = [];
-  if (low <= 0.5)
+  if (high < 0.5) lines.push('  It takes the worse answer for the better one more often than not. Do not optimise against this model');
+  else if (low <= 0.5) lines.push('  It cannot be told from chance: the interval holds 50 %. Do not optimise against this model');
+  else if (Math.max(longerIsBetter, 1 - longerIsBetter) >= accuracy)
     lines.push(
-      `  It cannot be told from chance: the interval ${high < 0.5 ? 'lies below' : 'holds'} 50 %. Do not optimise against this model`,
+      `  Length alone, the ${longerIsBetter > 0.5 ? 'longer' : 'shorter'} answer, tells the better one as often: it may have learnt length`,
     );
-  if (low > 0.5 && metrics.longerIsBetter > metrics.accuracy)
-    lines.push('  Length alone tells the better answer more often: it may have learnt length');
   if (boundary && boundary.outside > 0.5)
     lines.push('  Most of these answers are unlike those it was trained on: its scores here are guesses');
   return lines;
@@ -93,6 +97,7 @@ function reliability({ bins }: Calibration): string {
 
 const within = ({ accuracy, interval: [low, high], pairs }: Accuracy) =>
   `${percent(accuracy)} (${percent(low)} – ${percent(high)}, ${count(pairs)} pairs)`;
+const correlation = (r: number) => (Number.isNaN(r) ? '–' : r.toFixed(2));
 const count = (n: number) => n.toLocaleString('en');
 export const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
 export const partText = (part: Part) => ({ all: '', train: ' of the training part', eval: ' held out' })[part];

@@ -8,9 +8,9 @@ type Flags = Omit<EvaluateOptions, 'signal' | 'onProgress'> & { json?: boolean }
 
 export function evalCommand(): Command {
   const command = new Command('eval')
-    .description('measure a checkpoint on conversations or on text')
+    .description('measure a language model on conversations or text, a reward model on rankings')
     .argument('<checkpoint>', 'directory of a checkpoint, for example runs/NAME/final')
-    .argument('<data...>', 'conversations, corpora (.arrow) or folders made by data prepare')
+    .argument('<data...>', 'conversations, corpora, preferences (.arrow) or folders made by data prepare')
     .addOption(
       new Option('--split <part>', 'which rows: held out are those that training holds out by hash (all; of prepared tokens eval)').choices(
         ['all', 'train', 'eval'],
@@ -22,7 +22,7 @@ export function evalCommand(): Command {
       numberOption('at least 0 and below 1', (value) => value >= 0 && value < 1),
       0.1,
     )
-    .option('--limit <n>', 'the first n conversations only', wholeOption(1))
+    .option('--limit <n>', 'the first n conversations or rankings only', wholeOption(1))
     .option('--template <name>', "chat template in place of the checkpoint's: chatml, llama3, … or a file of Jinja")
     .addOption(
       new Option('--train-on <tokens>', 'which tokens of conversations the loss is of')
