@@ -79,8 +79,14 @@ export type PretrainConfig = z.output<typeof pretrainSchema>;
 /**
  * The model to train, once the vocabulary is known.
  * @param base the model of the checkpoint, where `init_from` is given: only its dropout may change.
+ * @throws UserError when it is a reward model, or its context is shorter than is wanted.
  */
 export function modelConfig(config: PretrainConfig, vocabSize: number, base?: ModelConfig): ModelConfig {
+  if (base?.head !== undefined) {
+    throw new UserError(
+      `Continue from ${config.init_from}: init_from must lead to a language model; this is a reward model. Name the model that it was trained from`,
+    );
+  }
   const resolved = { ...base, ...config.model, vocab_size: vocabSize } as ModelConfig;
   if (config.context_length > resolved.max_position_embeddings) {
     throw new UserError(

@@ -21,7 +21,6 @@ import { Speed } from '../training/speed.js';
 import { resumedState, startDevice, type TrainerState } from '../training/start.js';
 import { disposeState, type TrainState, trainState } from '../training/state.js';
 import { stepOptions, stepper } from '../training/step.js';
-import { UserError } from '../util/errors.js';
 import { sourceTable } from './source-table.js';
 
 /**
@@ -193,9 +192,6 @@ async function startingState(
   const fresh: PretrainState = { stage: 'pretrain', step: 0, tokens: 0, loader: loader.state(), tokenizer: tokenizer.hash(), metrics: {} };
   if (config.init_from !== undefined) {
     const checkpoint = await loadCheckpoint(await resolveCheckpoint(config.init_from));
-    if (checkpoint.config.head !== undefined) {
-      throw new UserError(`pretraining: init_from must lead to a language model; ${config.init_from} is a reward model. Name another`);
-    }
     const model = modelConfig(config, tokenizer.vocabSize, checkpoint.config);
     return { state: trainState(model, parametersFrom(model, checkpoint.weights)), trainer: fresh };
   }
