@@ -212,7 +212,7 @@ describe('docs/configuration.md', () => {
     const lines = readFileSync(join(packageRoot(), 'docs', 'configuration.md'), 'utf8').split('\n');
     assert.deepEqual(
       lines.filter((line) => /^\| `/.test(line)),
-      [...rows('pretrain'), ...rows('sft')],
+      [...rows('pretrain'), ...rows('sft'), ...rows('reward')],
     );
   });
 });
