@@ -2,7 +2,17 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { parse, stringify } from 'yaml';
-import { loadPretrainConfig, parsePretrainConfig, resolvedYaml } from '../../configs/load.js';
+import {
+  loadPretrainConfig,
+  loadRewardConfig,
+  loadSftConfig,
+  parsePretrainConfig,
+  parseRewardConfig,
+  parseSftConfig,
+  resolvedRewardYaml,
+  resolvedSftYaml,
+  resolvedYaml,
+} from '../../configs/load.js';
 import { presetNames, presetPath } from '../../configs/presets.js';
 import { mutateValue } from './mutate.js';
 import type { OpenTarget } from './target.js';
@@ -21,22 +31,61 @@ output_dir: >
   runs/x
 `;
 
+const REWARD = `stage: reward
+init_from: runs/sft
+data: {path: [data/a.arrow, data/b.jsonl], boundary: data/c.arrow, limit: 100, eval_fraction: .2}
+loss: plackett_luce
+ensemble: 2
+`;
+
+const PAIR = `stage: reward
+init_from: runs/sft
+data: {path: data/a.arrow}
+head: pair
+attention: bidirectional
+ties: ignore
+label_smoothing_factor: 0.1
+early_stopping_patience: 3
+freeze: ['*norm*']
+`;
+
+/** Reads a file, and what was made of it once more; both must be the same. */
+const STAGES: Record<string, (file: string) => Promise<void>> = {
+  pretrain: async (file) => {
+    const config = await loadPretrainConfig(file);
+    assert.deepEqual(parsePretrainConfig(resolvedYaml(config), 'again'), config);
+  },
+  sft: async (file) => {
+    const config = await loadSftConfig(file);
+    assert.deepEqual(parseSftConfig(resolvedSftYaml(config), 'again'), config);
+  },
+  reward: async (file) => {
+    const config = await loadRewardConfig(file);
+    assert.deepEqual(parseRewardConfig(resolvedRewardYaml(config), 'again'), config);
+  },
+};
+
+const stageOf = (yaml: string) => /^stage: (\w+)/m.exec(yaml)?.[1] ?? 'pretrain';
+
 /** A configuration in YAML: read, and where it is good, written out and read again. */
 export const configTarget: OpenTarget = async (folder) => {
   const file = path.join(folder, 'config.yaml');
-  const all = await Promise.all(presetNames().map((name) => fs.readFile(presetPath(name)!)));
-  const ready = all.filter((yaml) => !yaml.includes('stage: sft')); // of pretraining
-  const seeds = ready.map((yaml) => Buffer.from(yaml.toString('utf8').replace(/path: data\//g, `path: ${folder}/`)));
-  for (const yaml of seeds) {
-    const [, named] = /path: (.*)/.exec(yaml.toString('utf8'))!;
-    await fs.writeFile(named, 'text');
+  const ready = await Promise.all(presetNames().map((name) => fs.readFile(presetPath(name)!, 'utf8')));
+  const seeds: string[] = [];
+  for (const yaml of [...ready, REWARD, PAIR]) {
+    const named = new Set<string>();
+    seeds.push(
+      yaml.replace(/(?<=: |\[|, )(data|runs|configs)\/[\w./-]+/g, (given) => {
+        const there = path.join(folder, given.replaceAll('/', '-'));
+        named.add(there);
+        return there;
+      }),
+    );
+    for (const there of named) await fs.writeFile(there, 'text');
   }
+  const resolved = seeds.filter((yaml) => stageOf(yaml) === 'pretrain').map((yaml) => resolvedYaml(parsePretrainConfig(yaml, 'seed')));
   return {
-    seeds: [
-      ...seeds,
-      ...seeds.map((yaml) => Buffer.from(resolvedYaml(parsePretrainConfig(yaml.toString('utf8'), 'seed')))),
-      Buffer.from(SYNTAX),
-    ],
+    seeds: [...seeds, ...resolved, SYNTAX].map((yaml) => Buffer.from(yaml)),
     mutate(random, seed) {
       try {
         return Buffer.from(stringify(mutateValue(random, parse(Buffer.from(seed).toString('utf8')))));
@@ -46,8 +95,8 @@ export const configTarget: OpenTarget = async (folder) => {
     },
     async run(input) {
       await fs.writeFile(file, input);
-      const config = await loadPretrainConfig(file);
-      assert.deepEqual(parsePretrainConfig(resolvedYaml(config), 'again'), config);
+      const stage = stageOf(Buffer.from(input).toString('utf8'));
+      await STAGES[Object.hasOwn(STAGES, stage) ? stage : 'pretrain'](file);
     },
   };
 };
