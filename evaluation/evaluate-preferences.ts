@@ -1,5 +1,4 @@
 import { preparePreferences, type RankedTokens, totalCounts } from '../datasets/prepare-preferences.js';
-import { pairText } from '../training/ranked-batches.js';
 import { UserError } from '../util/errors.js';
 import { bestOfN } from './best-of-n.js';
 import { distance, outsideShare } from './boundary.js';
@@ -7,7 +6,7 @@ import type { Part, PreferenceEvaluation } from './evaluation.js';
 import { meanPooledStates } from './mean-pooled-states.js';
 import { mean, rewardMetrics } from './reward-metrics.js';
 import { answerSeparator, type RewardModel, scoreTexts } from './reward-model.js';
-import { orderedPairs, scoreRows } from './score-rows.js';
+import { scoredTexts, scoreRows } from './score-rows.js';
 
 export interface PreferenceOptions {
   split?: Part;
@@ -30,7 +29,8 @@ export async function evaluatePreferences(
   const prepared = await preparePreferences([data], template, { contextLength, evalFraction: split === 'all' ? 0 : evalFraction });
   const separator = head === 'pair' ? answerSeparator(template) : undefined;
   const part = split === 'eval' ? prepared.heldOut : prepared.train;
-  const rows = part.filter((row) => separator === undefined || pairsFit(row, separator, contextLength)).slice(0, limit);
+  const fitting = part.filter((row) => scoredTexts(row, separator).every(({ length }) => length <= contextLength));
+  const rows = fitting.slice(0, limit);
   if (rows.length === 0) {
     throw new UserError(
       `eval: there must be rankings that fit into ${contextLength} tokens${split === 'all' ? '' : ` of the part ${split}`} in ${data}; there is none`,
@@ -47,16 +47,12 @@ export async function evaluatePreferences(
   const { rows: read, withoutComparison, dropped } = totalCounts(prepared.counts);
   return {
     ...{ kind: 'preferences', data, part: split, rows: read, without_comparison: withoutComparison },
-    too_long: dropped + part.length - part.filter((row) => separator === undefined || pairsFit(row, separator, contextLength)).length,
+    too_long: dropped + part.length - fitting.length,
     metrics: rewardMetrics(scored),
     ...(members.length > 1 && { spread }),
     ...(boundary && { boundary: await placed(model, rows) }),
     ...(known.length > 0 && { best_of_n: bestOfN(known) }),
   };
-}
-
-function pairsFit(row: RankedTokens, separator: readonly number[], contextLength: number): boolean {
-  return orderedPairs(row).every(([i, j]) => pairText(row, i, j, separator).length <= contextLength);
 }
 
 /** Where the answers lie beside the training data. */

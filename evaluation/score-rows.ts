@@ -15,10 +15,7 @@ export async function scoreRows(
   score: ScoreTexts,
   separator: readonly number[] | undefined,
 ): Promise<ScoredRow[]> {
-  const texts = rows.flatMap((row) =>
-    separator === undefined ? row.ids : orderedPairs(row).map(([i, j]) => pairText(row, i, j, separator)),
-  );
-  const all = await score(texts);
+  const all = await score(rows.flatMap((row) => scoredTexts(row, separator)));
   let place = 0;
   return rows.map((row) => {
     const K = row.ranks.length;
@@ -39,7 +36,12 @@ export async function scoreRows(
   });
 }
 
+/** What a model reads to score a row: its answers, or, of a pair head, each two of them in both orders. */
+export function scoredTexts(row: RankedTokens, separator: readonly number[] | undefined): Int32Array[] {
+  return separator === undefined ? row.ids : orderedPairs(row).map(([i, j]) => pairText(row, i, j, separator));
+}
+
 /** All (i, j), i ≠ j, of a row's answers. */
-export function orderedPairs({ ranks }: Pick<RankedTokens, 'ranks'>): [number, number][] {
+function orderedPairs({ ranks }: Pick<RankedTokens, 'ranks'>): [number, number][] {
   return ranks.flatMap((_, i) => ranks.flatMap((_, j): [number, number][] => (i === j ? [] : [[i, j]])));
 }

@@ -15,7 +15,7 @@ import { boundaryArrays, distance, fitBoundary, outsideShare } from '../evaluati
 import { meanPooledStates } from '../evaluation/mean-pooled-states.js';
 import { mean, type RewardMetrics, rewardMetrics } from '../evaluation/reward-metrics.js';
 import { answerSeparator, ENSEMBLE } from '../evaluation/reward-model.js';
-import { scoreRows } from '../evaluation/score-rows.js';
+import { scoredTexts, scoreRows } from '../evaluation/score-rows.js';
 import { scorer } from '../evaluation/scorer.js';
 import { type ModelConfig, parameterCount, SCORE } from '../model/config.js';
 import { parametersFrom } from '../model/parameters.js';
@@ -104,6 +104,7 @@ async function rewardModel(config: RewardConfig, run: { directory: string; resum
 
     // 3. Rankings to tokens: each answer behind its prompt, ended by the mark that ends an answer.
     const data = await rankings(config, base, say, directory.path);
+    const others = await otherRankings(config, base, directory.path);
 
     // 4. The model: the base's body with a new head, or as it was when the run stopped.
     const { state, trainer } = await startingState(config, base, data, directory);
@@ -209,11 +210,11 @@ async function rewardModel(config: RewardConfig, run: { directory: string; resum
       // 9. The boundary: where the training texts lie, and what the model is worth on other data.
       const boundary = await boundaryOf(state, data);
       await save(directory.final, { boundary: boundaryArrays(boundary) });
-      for (const file of config.data.boundary ?? []) {
-        const other = await otherRankings(config, base, file, directory.path);
-        const found = rewardMetrics(await scoreRows(other, score, separator));
+      for (const { name, rows: other } of others) {
+        const reading = scorer(state.config, state.parameters, longestOf(other, separator));
+        const found = rewardMetrics(await scoreRows(other, (texts) => reading.score(texts), separator));
+        reading.dispose();
         const distances = (await statesOf(state, other)).map((texts) => distance(boundary, texts));
-        const name = path.parse(file).name;
         Object.assign(trainer.metrics, {
           [`boundary/${name}/accuracy`]: found.accuracy,
           [`boundary/${name}/ece`]: found.calibration.ece,
@@ -265,7 +266,7 @@ export async function rankings(config: RewardConfig, base: Base, say: (text: str
   const prepared = await preparePreferences(tables, template, { contextLength, evalFraction: data.eval_fraction, limit: data.limit });
   const objective = objectiveOf(config);
   const separator = config.head === 'pair' ? answerSeparator(template) : undefined;
-  const fits = (row: RankedTokens) => groupOf(row, 0).texts.every(({ length }) => length <= contextLength);
+  const fits = (row: RankedTokens) => longestOf([row], separator) <= contextLength;
   const groupOf = (row: RankedTokens, epoch: number) => rankedGroup(row, objective, separator ?? [], { seed, epoch });
   const [train, heldOut] = [prepared.train.filter(fits), prepared.heldOut.filter(fits)];
   reportCounts(config, prepared, prepared.train.length + prepared.heldOut.length - train.length - heldOut.length, contextLength, say);
@@ -277,14 +278,13 @@ export async function rankings(config: RewardConfig, base: Base, say: (text: str
     const place = permutation(train.length, seed, [0x5257, epoch, 0]);
     return Array.from({ length: Math.min(batchSize, train.length - first) }, (_, i) => groupOf(train[place(first + i)], epoch));
   };
-  const lengths = [...train, ...heldOut].flatMap((row) => groupOf(row, 0).texts.map(({ length }) => length));
   return {
     ...{ train, heldOut, counts: prepared.counts, groupsOf, separator },
     shape: batchShape(
       train.map((row) => groupOf(row, 0)),
       config.micro_batch_tokens,
     ),
-    longest: lengths.reduce((a, b) => Math.max(a, b)),
+    longest: longestOf([...train, ...heldOut], separator),
     hash: hashOf(train),
   };
 }
@@ -312,20 +312,31 @@ async function tableOf(file: string, output: string, say: (text: string) => void
   return output;
 }
 
-/** All rows of another table of preferences. */
+/** All rows of the tables that the finished model is judged on. @throws UserError when one has none that fits. */
 async function otherRankings(
-  config: RewardConfig,
+  { head, data }: RewardConfig,
   { template, contextLength }: Base,
-  file: string,
   directory: string,
-): Promise<RankedTokens[]> {
-  const table = await tableOf(file, path.join(directory, `boundary-${path.parse(file).name}.arrow`), () => {});
-  const { train } = await preparePreferences([table], template, { contextLength, evalFraction: 0 });
-  const objective = objectiveOf(config);
-  const separator = answerSeparator(template);
-  return train.filter((row) =>
-    rankedGroup(row, objective, separator, { seed: 0, epoch: 0 }).texts.every(({ length }) => length <= contextLength),
-  );
+): Promise<{ name: string; rows: RankedTokens[] }[]> {
+  const separator = head === 'pair' ? answerSeparator(template) : undefined;
+  const others: { name: string; rows: RankedTokens[] }[] = [];
+  for (const file of data.boundary ?? []) {
+    const { name } = path.parse(file);
+    const table = await tableOf(file, path.join(directory, `boundary-${name}.arrow`), () => {});
+    const { train } = await preparePreferences([table], template, { contextLength, evalFraction: 0 });
+    const rows = train.filter((row) => longestOf([row], separator) <= contextLength);
+    if (rows.length === 0)
+      throw new UserError(
+        `reward model: data.boundary must have rankings that fit; none of ${file} does. Raise context_length, or leave it out`,
+      );
+    others.push({ name, rows });
+  }
+  return others;
+}
+
+/** Tokens of the longest text that is read to score some rows. */
+function longestOf(rows: readonly RankedTokens[], separator: readonly number[] | undefined): number {
+  return rows.reduce((most, row) => Math.max(most, ...scoredTexts(row, separator).map(({ length }) => length)), 0);
 }
 
 function objectiveOf({ head, loss, ties, label_smoothing_factor }: RewardConfig): Objective {
