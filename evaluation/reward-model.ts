@@ -123,7 +123,7 @@ export async function scoreTexts({ members }: RewardModel, texts: readonly Int32
   const T = texts.reduce((most, { length }) => Math.max(most, length), 1);
   const scores: Float64Array[] = [];
   for (const { config, parameters } of members) {
-    const scoring = scorer(config, parameters, T);
+    const scoring = scorer(config, parameters, T, texts.length);
     const origin = members.length > 1 ? (config.score_mean ?? 0) : 0;
     try {
       scores.push(Float64Array.from(await scoring.score(texts, signal), (score) => score - origin));

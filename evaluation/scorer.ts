@@ -15,9 +15,12 @@ export interface Scorer {
   dispose(): void;
 }
 
-/** @param T tokens of the longest text. */
-export function scorer(config: ModelConfig, parameters: Parameters, T: number): Scorer {
-  const B = packedRows(T);
+/**
+ * @param T     tokens of the longest text.
+ * @param texts how many there are at most: few ones need few rows.
+ */
+export function scorer(config: ModelConfig, parameters: Parameters, T: number, texts = Number.POSITIVE_INFINITY): Scorer {
+  const B = Math.max(1, Math.min(packedRows(T), texts));
   const input = inputs(B, T);
   const pass = recorded(() => [tf.tidy(() => tokenScores(parameters, forward(parameters, config, input.batch)))]); // [B·T]
   return {

@@ -98,7 +98,7 @@ describe('a reward model', () => {
     onEveryDevice(`gives the scores of transformers' sequence classification, to 1e-4: ${name}`, async () => {
       const oracle = oracleOf(name);
       const { config, parameters } = await modelOf(name);
-      const scoring = scorer(config, parameters, 20);
+      const scoring = scorer(config, parameters, 20, 9);
       const found = await scoreRows(rowsOf(oracle), (texts) => scoring.score(texts), undefined);
       scoring.dispose();
       for (const parameter of parameters.values()) parameter.dispose();
