@@ -312,7 +312,7 @@ async function tableOf(file: string, output: string, say: (text: string) => void
   return output;
 }
 
-/** All rows of the tables that the finished model is judged on. @throws UserError when one has none that fits. */
+/** All rows of the tables that the finished model is judged on. @throws UserError when one has none that fits, or the name of another. */
 async function otherRankings(
   { head, data }: RewardConfig,
   { template, contextLength }: Base,
@@ -322,6 +322,10 @@ async function otherRankings(
   const others: { name: string; rows: RankedTokens[] }[] = [];
   for (const file of data.boundary ?? []) {
     const { name } = path.parse(file);
+    if (others.some((other) => other.name === name))
+      throw new UserError(
+        `reward model: the files of data.boundary must have different names, which their figures go by; received ${name} twice. Rename one`,
+      );
     const table = await tableOf(file, path.join(directory, `boundary-${name}.arrow`), () => {});
     const { train } = await preparePreferences([table], template, { contextLength, evalFraction: 0 });
     const rows = train.filter((row) => longestOf([row], separator) <= contextLength);

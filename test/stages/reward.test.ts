@@ -240,6 +240,8 @@ describe('the training of a reward model', () => {
     assert.ok(metrics['boundary/others/distance'] > 1.5 * metrics['boundary/cities/distance'], JSON.stringify(metrics));
     assert.ok(metrics['boundary/others/outside'] > 0.9 && metrics['boundary/cities/outside'] < 0.3, JSON.stringify(metrics));
     assert.ok(metrics['boundary/others/accuracy'] >= 0 && metrics['boundary/others/ece'] >= 0);
+    const twice = { boundary: [at('others.arrow'), at('others.arrow')] };
+    await assert.rejects(run('twice', { data: twice }), /must have different names, which their figures go by; received others twice/);
   });
 
   it('goes on with nothing but what it began with', async () => {
