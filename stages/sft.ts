@@ -215,7 +215,7 @@ export async function loadBase(config: Pick<SftConfig, 'init_from' | 'context_le
   const { directory } = checkpoint;
   if (checkpoint.config.head !== undefined) {
     throw new UserError(
-      `fine-tuning ${directory}: it must be a language model; it is a reward model. Name the model that it was trained from`,
+      `init_from: ${directory} must be a language model; it is a reward model. Name the model that it was trained from`,
     );
   }
   const tokenizer = checkpointTokenizer(checkpoint);
@@ -223,7 +223,7 @@ export async function loadBase(config: Pick<SftConfig, 'init_from' | 'context_le
   const contextLength = config.context_length ?? longest;
   if (contextLength > longest) {
     throw new UserError(
-      `fine-tuning ${directory}: context_length must be no more than the checkpoint's max_position_embeddings, ${longest}; received ${contextLength}. Lower it`,
+      `init_from: context_length must be no more than max_position_embeddings of ${directory}, ${longest}; received ${contextLength}. Lower it`,
     );
   }
   return {
