@@ -129,12 +129,12 @@ describe('a checkpoint of a reward model', () => {
       await refused(
         (directory) => sft(resolveSftConfig({ ...shared, data }), { directory }, never),
         'tuned',
-        /it must be a language model; it is a reward model/,
+        /must be a language model; it is a reward model/,
       );
       await refused(
         (directory) => reward(resolveRewardConfig({ ...shared, data }), { directory }, never),
         'twice',
-        /it must be a language model; it is a reward model/,
+        /must be a language model; it is a reward model/,
       );
     });
   });
