@@ -240,7 +240,7 @@ class ChunkBuilder {
   }
 }
 
-/** Training documents of prepared text, record batches in an order of the seed, until there are as many tokens as wanted. */
+/** Training documents of prepared text, the same part of each of its record batches, chosen by the seed: in all as many tokens as wanted, or all there are. */
 async function* replayed(
   { replay, seed, tokenizer }: PrepareConversationsOptions,
   trainTokens: number,
@@ -249,18 +249,21 @@ async function* replayed(
   if (replay === undefined) return;
   const store = await openTokens(replay.directory, 'train');
   try {
-    const order = permutation(store.batches.length, seed, [0, 0, 0]);
-    let wanted = replay.tokens(trainTokens);
-    for (let i = 0; i < store.batches.length && wanted > 0; i++) {
-      const number = order(i);
+    const part = replay.tokens(trainTokens) / store.dataset.train.tokens;
+    let due = 0;
+    for (const [number, { source, documents, tokens }] of store.batches.entries()) {
+      due += part * tokens;
+      if (due <= 0) continue;
       const { ids, offsets } = await store.read(number);
-      const source = REPLAY + store.dataset.sources[store.batches[number].source];
+      const order = permutation(documents, seed, [number, 0, 0]);
       const chunk = new ChunkBuilder(tokenizer, weighted);
-      for (let d = 0; d + 1 < offsets.length && wanted > 0; d++) {
+      for (let i = 0; i < documents && due > 0; i++) {
+        const d = order(i);
         const document = Array.from(ids.subarray(offsets[d], offsets[d + 1]));
         if (document.length < 2) continue;
-        wanted -= document.length;
-        chunk.add(source, 'train', { ids: document, supervised: new Uint8Array(document.length).fill(1, 1) });
+        due -= document.length;
+        const supervised = new Uint8Array(document.length).fill(1, 1);
+        chunk.add(REPLAY + store.dataset.sources[source], 'train', { ids: document, supervised });
       }
       yield chunk.finish({ corpus: 0, document: 0 });
     }
