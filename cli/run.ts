@@ -8,6 +8,7 @@ import { dataCommand } from './commands/data.js';
 import { doctorCommand } from './commands/doctor.js';
 import { evalCommand } from './commands/eval.js';
 import { generateCommand } from './commands/generate.js';
+import { ppoCommand } from './commands/ppo.js';
 import { pretrainCommand } from './commands/pretrain.js';
 import { rewardCommand } from './commands/reward.js';
 import { sampleCommand } from './commands/sample.js';
@@ -44,6 +45,7 @@ function program(): Command {
     pretrainCommand(),
     sftCommand(),
     rewardCommand(),
+    ppoCommand(),
     sampleCommand(),
     chatCommand(),
     generateCommand(),

@@ -7,6 +7,9 @@ import { UserError } from '../util/errors.js';
 import { errorCode } from '../util/files.js';
 import { fieldsOf } from './fields.js';
 import { namedColumns, pretrainKeys } from './keys.js';
+import { ppoKeys } from './ppo-keys.js';
+import { SAMPLING_REFUSALS } from './ppo-rules.js';
+import { type PpoConfig, type PpoInput, ppoSchema } from './ppo-schema.js';
 import { presetNames, presetPath } from './presets.js';
 import { problemsOf, show } from './problems.js';
 import { rewardKeys } from './reward-keys.js';
@@ -26,6 +29,8 @@ interface Stage<Config> {
   schema: z.ZodType<Config>;
   /** Keys whose value is a file or directory that must be there (or a list of them), and what to do where it is not. */
   inputs: Record<string, string>;
+  /** Keys that are none on purpose, and why. */
+  refusals?: ReadonlyMap<string, string>;
 }
 
 const CHECKPOINT = 'name a checkpoint, for example runs/NAME/final';
@@ -63,6 +68,21 @@ const REWARD: Stage<RewardConfig> = {
   },
 };
 
+const PPO: Stage<PpoConfig> = {
+  name: 'ppo',
+  keys: ppoKeys,
+  schema: ppoSchema,
+  inputs: {
+    'data.path': 'correct the path, or make the table with `fourfold data import`',
+    'data.eval_path': 'correct the path',
+    'reward.model': CHECKPOINT,
+    'reward.world': 'make it with `fourfold data world`',
+    'ptx.path': 'correct the path',
+    init_from: CHECKPOINT,
+  },
+  refusals: SAMPLING_REFUSALS,
+};
+
 /** What `data select` reads is checked as the configuration of a stage is. */
 const SELECT: Stage<SelectConfig> = {
   name: 'select',
@@ -90,6 +110,11 @@ export async function loadRewardConfig(file: string, overrides: readonly string[
   return load(REWARD, file, overrides);
 }
 
+/** The same of PPO. */
+export async function loadPpoConfig(file: string, overrides: readonly string[] = []): Promise<PpoConfig> {
+  return load(PPO, file, overrides);
+}
+
 /** The same of the selection of conversations; without a file the command line says all. */
 export async function loadSelectConfig(file: string | undefined, overrides: readonly string[] = []): Promise<SelectConfig> {
   const text = file === undefined ? '' : await readConfig(file, 'name a YAML file');
@@ -103,6 +128,7 @@ export async function checkConfig(file: string, overrides: readonly string[] = [
   const loaders: Record<string, (file: string, overrides: readonly string[]) => Promise<unknown>> = {
     [SFT.name]: loadSftConfig,
     [REWARD.name]: loadRewardConfig,
+    [PPO.name]: loadPpoConfig,
   };
   await (loaders[String(stage)] ?? loadPretrainConfig)(file, overrides);
 }
@@ -120,6 +146,11 @@ export function parseSftConfig(text: string, file: string, overrides: readonly s
 /** `loadRewardConfig` for text that is already in memory. */
 export function parseRewardConfig(text: string, file: string, overrides: readonly string[] = []): RewardConfig {
   return check(REWARD, new Source(file, text, overrides), file);
+}
+
+/** `loadPpoConfig` for text that is already in memory. */
+export function parsePpoConfig(text: string, file: string, overrides: readonly string[] = []): PpoConfig {
+  return check(PPO, new Source(file, text, overrides), file);
 }
 
 /** `loadSelectConfig` for text that is already in memory. */
@@ -140,6 +171,11 @@ export function resolveSftConfig(config: SftInput): SftConfig {
 /** Checks and completes a configuration given as an object. */
 export function resolveRewardConfig(config: RewardInput): RewardConfig {
   return parseRewardConfig(stringify(config), 'configuration');
+}
+
+/** Checks and completes a configuration given as an object. */
+export function resolvePpoConfig(config: PpoInput): PpoConfig {
+  return parsePpoConfig(stringify(config), 'configuration');
 }
 
 /** Checks and completes a configuration given as an object. */
@@ -173,6 +209,11 @@ export function resolvedRewardYaml(config: RewardConfig): string {
   return stringify(inOrder(withoutUnused(used), rewardKeys.shape));
 }
 
+/** The same of PPO. */
+export function resolvedPpoYaml(config: PpoConfig): string {
+  return stringify(inOrder(withoutUnused(structuredClone(config)), ppoKeys.shape));
+}
+
 /** Without what another schedule of the learning rate would need. */
 function withoutUnused<T extends { lr_scheduler_type: string }>(config: T): T {
   const rest: T & { decay_fraction?: unknown; min_lr_ratio?: unknown } = { ...config };
@@ -202,7 +243,7 @@ function check<Config>(
   inspect?: (stage: Stage<Config>, source: Source) => Problem[],
 ): Config {
   const named = source.valid ? source.at(['stage']) : undefined;
-  if ([PRETRAIN, SFT, REWARD].some(({ name }) => name === named) && named !== stage.name) {
+  if ([PRETRAIN, SFT, REWARD, PPO].some(({ name }) => name === named) && named !== stage.name) {
     throw new UserError(
       `Read the configuration ${file}: it must be of the stage ${stage.name}; it is of ${named}. Run it with fourfold ${named}`,
     );
@@ -211,7 +252,7 @@ function check<Config>(
   if (source.valid) {
     const result = stage.schema.safeParse(isObject(source.value) ? { ...defaults, ...source.value } : source.value);
     if (result.success && problems.length === 0) return result.data;
-    problems.push(...problemsOf(result.error?.issues ?? [], source, fieldsOf(stage.keys)));
+    problems.push(...problemsOf(result.error?.issues ?? [], source, fieldsOf(stage.keys), stage.refusals));
   }
   problems.sort((a, b) => a.order - b.order);
   const lines = new Set(problems.map(({ place, text }) => `${place}: ${text}`));

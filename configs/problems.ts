@@ -3,10 +3,18 @@ import type { Field } from './fields.js';
 import { dotted, type Path, type Problem, type Source, short } from './source.js';
 import { closest, suggestKey } from './suggest.js';
 
-/** What a schema found wrong, in words: `PLACE: KEY: RULE; received VALUE; WAY OUT`. */
-export function problemsOf(issues: readonly z.core.$ZodIssue[], source: Source, fields: ReadonlyMap<string, Field>): Problem[] {
+/**
+ * What a schema found wrong, in words: `PLACE: KEY: RULE; received VALUE; WAY OUT`.
+ * @param refusals keys that are none on purpose, each with what is to be said of it.
+ */
+export function problemsOf(
+  issues: readonly z.core.$ZodIssue[],
+  source: Source,
+  fields: ReadonlyMap<string, Field>,
+  refusals: ReadonlyMap<string, string> = new Map(),
+): Problem[] {
   return issues.flatMap((issue) => {
-    if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey([...issue.path, key], source, fields));
+    if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey([...issue.path, key], source, fields, refusals));
     const value = source.at(issue.path);
     const custom = issue.code === 'custom' ? issue.params : undefined;
     const text = [
@@ -18,15 +26,18 @@ export function problemsOf(issues: readonly z.core.$ZodIssue[], source: Source, 
   });
 }
 
-function unknownKey(path: Path, source: Source, fields: ReadonlyMap<string, Field>): Problem {
+function unknownKey(path: Path, source: Source, fields: ReadonlyMap<string, Field>, refusals: ReadonlyMap<string, string>): Problem {
   const key = dotted(path);
   const meant = suggestKey(key, [...fields.keys()]);
   const section = dotted(path.slice(0, -1));
-  const hint = meant
-    ? `did you mean ${meant}?`
-    : section
-      ? `the keys of ${section} are ${keysOf(section, fields)}`
-      : 'see docs/configuration.md';
+  const refusal = refusals.get(key);
+  const hint = refusal
+    ? refusal
+    : meant
+      ? `did you mean ${meant}?`
+      : section
+        ? `the keys of ${section} are ${keysOf(section, fields)}`
+        : 'see docs/configuration.md';
   return { ...source.place(path, true), text: `${short(key)}: there is no such key; received ${show(source.at(path))}; ${hint}` };
 }
 

@@ -27,7 +27,7 @@ export function checkPretrain(value: unknown, context: z.core.$RefinementCtx): v
   checkBf16(config, report);
 }
 
-function checkBf16(config: Unchecked, report: Report): void {
+export function checkBf16(config: Unchecked, report: Report): void {
   if (config.precision === 'bf16' && ['wasm', 'cpu'].includes(config.device as string)) {
     report('precision', `bf16 is for the native device, not ${config.device}`, 'set device: native or precision: fp32');
   }
@@ -233,7 +233,7 @@ function checkLength(config: Unchecked, report: Report): void {
   checkSchedule(config, given.length === 1 ? totalSteps(config) : undefined, report);
 }
 
-function checkSchedule(config: Unchecked, steps: number | undefined, report: Report): void {
+export function checkSchedule(config: Unchecked, steps: number | undefined, report: Report): void {
   const schedule = config.lr_scheduler_type ?? 'cosine';
   if (schedule !== 'wsd' && config.decay_fraction !== undefined) {
     report('decay_fraction', 'is for lr_scheduler_type: wsd', 'remove it or set lr_scheduler_type: wsd');
@@ -276,7 +276,7 @@ export function isSection(value: unknown): value is Unchecked {
 }
 
 /** A whole number of 1 or more, or nothing. */
-function count(value: unknown): number | undefined {
+export function count(value: unknown): number | undefined {
   return Number.isSafeInteger(value) && (value as number) > 0 ? (value as number) : undefined;
 }
 

@@ -39,6 +39,17 @@ const elsewhere: Record<string, string> = {
   label_smoothing: 'label_smoothing_factor',
   neftune_alpha: 'neftune_noise_alpha',
   patience: 'early_stopping_patience',
+  response_length: 'max_new_tokens',
+  init_kl_coef: 'kl_coef',
+  beta: 'kl_coef',
+  lambda: 'lam',
+  gae_lambda: 'lam',
+  ppo_epochs: 'num_ppo_epochs',
+  clip_coef: 'cliprange',
+  ent_coef: 'entropy_coefficient',
+  value_learning_rate: 'critic_learning_rate',
+  reward_model_path: 'reward.model',
+  sft_model_path: 'init_from',
 };
 
 /** Edits (insert, delete, replace, swap of neighbours) that turn `a` into `b`. Source: Damerau 1964, restricted form. */

@@ -53,7 +53,8 @@ export async function trainingConversations(
   await makeFolder(path.dirname(directory));
   const tables = await tablesOf(data.path, directory, options);
   const settings = { ...data, template, contextLength };
-  const replay = data.replay && (await replayedText(config, `${directory}.replay`, options));
+  const replay =
+    data.replay && (await preparedText({ path: data.replay.path, evalFraction: data.eval_fraction, seed }, `${directory}.replay`, options));
   if (!options.reuse || !(await exists(path.join(directory, 'dataset.json')))) {
     const wanted = (trainTokens: number) => {
       const { batch_size: B, gradient_accumulation_steps: accumulated, max_steps: steps } = config;
@@ -112,18 +113,16 @@ function noConversations(given: string, table: string): UserError {
   );
 }
 
-/** The directory of prepared text that is replayed: the one that is named, or one made of the text that is named. */
-async function replayedText({ data, seed }: SftConfig, directory: string, options: TrainingConversationsOptions): Promise<string> {
-  const text = {
-    path: data.replay!.path,
-    columns: { text: 'text' },
-    eval_fraction: data.eval_fraction,
-    packing: 'segments',
-    sampling: 'epoch',
-  } as const;
+/** The directory of prepared text: the one that is named, or one made of the text that is named, a document a blank line or a row. */
+export async function preparedText(
+  { path: named, evalFraction, seed }: { path: string; evalFraction: number; seed: number },
+  directory: string,
+  options: Pick<TrainingConversationsOptions, 'checkpoint' | 'reuse' | 'say' | 'signal'>,
+): Promise<string> {
+  const text = { path: named, columns: { text: 'text' }, eval_fraction: evalFraction, packing: 'segments', sampling: 'epoch' } as const;
   const { tokens } = await prepareTraining(
     {
-      data: { ...text, document: /\.arrow$/i.test(text.path) ? 'row' : 'blank_line', split: 'hash' },
+      data: { ...text, document: /\.arrow$/i.test(named) ? 'row' : 'blank_line', split: 'hash' },
       tokenizer: { path: options.checkpoint },
       seed,
     },

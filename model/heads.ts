@@ -2,7 +2,9 @@
 import * as tf from '@tensorflow/tfjs';
 import { crossEntropy, type TokenLosses, tokenLosses } from '../ops/cross-entropy.js';
 import { embedding } from '../ops/embedding.js';
+import { klDivergence } from '../ops/kl-divergence.js';
 import { linear, packedLinear } from '../ops/linear.js';
+import { type LogProbs, logProbs } from '../ops/log-probs.js';
 import { type ModelConfig, outputName, SCORE } from './config.js';
 import type { PackedParameters } from './packed.js';
 import type { Parameters } from './parameters.js';
@@ -44,6 +46,34 @@ export function languageModelLoss(
 export function languageModelLosses(parameters: Parameters, config: ModelConfig, hidden: tf.Tensor3D, targets: tf.Tensor2D): TokenLosses {
   const [rows, flat] = flatten(hidden, targets);
   return tokenLosses(rows, outputTable(parameters, config), flat);
+}
+
+/** Of each token [B·T] the log-probability of its target and the entropy, each with its gradient; 0 where the target is -1. See `logProbs`. */
+export function targetLogProbs(
+  parameters: Parameters,
+  config: ModelConfig,
+  hidden: tf.Tensor3D,
+  targets: tf.Tensor2D,
+  temperature: number,
+): LogProbs {
+  const [rows, flat] = flatten(hidden, targets);
+  return logProbs(rows, outputTable(parameters, config), flat, { temperature });
+}
+
+/** A language model and the hidden states [B, T, C] that it has of a batch. */
+export interface Predictions {
+  parameters: Parameters;
+  config: ModelConfig;
+  hidden: tf.Tensor3D;
+}
+
+/** Of each token [B·T] the divergence of `other`'s next token from `own`'s, in nats; without gradient. */
+export function divergence(own: Predictions, other: Predictions, temperature: number): tf.Tensor1D {
+  const [p, q] = [own, other].map(({ parameters, config, hidden }) => {
+    const [B, T, C] = hidden.shape;
+    return { hidden: tf.reshape(hidden, [B * T, C]) as tf.Tensor2D, table: outputTable(parameters, config) };
+  });
+  return klDivergence(p, q, temperature);
 }
 
 /**

@@ -90,8 +90,8 @@ export function accumulateGradients(
   }
 }
 
-/** buffer += gradient. Where the device has no kernel for it, the buffer is a variable that is assigned the sum. */
-function accumulate(buffer: tf.Tensor, gradient: tf.Tensor): void {
+/** buffer += gradient, in place. Where the device has no kernel for it, the buffer is a variable that is assigned the sum. */
+export function accumulate(buffer: tf.Tensor, gradient: tf.Tensor): void {
   if (hasKernel('FourfoldAccumulate')) {
     runKernel('FourfoldAccumulate', { buffer, gradient });
     return;

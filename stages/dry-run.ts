@@ -3,7 +3,8 @@ import os from 'node:os';
 import path from 'node:path';
 import { checkPrecision, type DeviceDescription, useDevice } from '../backends/device.js';
 import { loadCheckpoint, readCheckpointFiles, resolveCheckpoint } from '../checkpoints/load.js';
-import { resolvedRewardYaml, resolvedSftYaml, resolvedYaml } from '../configs/load.js';
+import { resolvedPpoYaml, resolvedRewardYaml, resolvedSftYaml, resolvedYaml } from '../configs/load.js';
+import type { PpoConfig } from '../configs/ppo-schema.js';
 import type { RewardConfig } from '../configs/reward-schema.js';
 import { modelConfig, type PretrainConfig } from '../configs/schema.js';
 import type { SftConfig } from '../configs/sft-schema.js';
@@ -11,17 +12,21 @@ import { type HostBatch, type Loader, openLoader } from '../datasets/loader.js';
 import type { RankedTokens } from '../datasets/prepare-preferences.js';
 import { prepareTraining } from '../datasets/training.js';
 import { trainingConversations } from '../datasets/training-conversations.js';
+import { openReward } from '../evaluation/reward-function.js';
+import { judges, type Lesson, rollOut } from '../evaluation/rollout.js';
 import { type ModelConfig, parameterCount } from '../model/config.js';
 import { initialParameters, parametersFrom } from '../model/parameters.js';
 import { setPrecision } from '../ops/precision.js';
 import type { Tokenizer } from '../tokenizer/index.js';
 import { tokenPieces } from '../tokenizer/pieces.js';
+import { ppoStepper } from '../training/ppo-step.js';
 import { duration } from '../training/progress.js';
 import { rankedBatches } from '../training/ranked-batches.js';
 import { rewardStepper } from '../training/reward-step.js';
 import { disposeState, type TrainState, trainState } from '../training/state.js';
 import { type StepOptions, stepOptions, stepper } from '../training/step.js';
 import { MASK_SIGN, tokenStripes } from '../util/terminal.js';
+import { criticBase, loadPpoBase, newCritic, optimise, ppoPrompts, ppoStepOptions, ppoSteps, promptAt } from './ppo.js';
 import { loaderOptions, stepsOf } from './pretrain.js';
 import { newRewardModel, rankings, rewardStepOptions, rewardSteps } from './reward.js';
 import { loadBase, openSftLoader, sftStepOptions, sftSteps } from './sft.js';
@@ -173,6 +178,54 @@ export async function rewardDryRun(config: RewardConfig): Promise<string> {
     step.dispose();
     disposeState(state);
     return [...warnings, resolvedRewardYaml(config), factTable(facts), '', ranking(train[0], base.tokenizer)].join('\n');
+  });
+}
+
+/** The same of PPO: one update whose learning rates are 0 is measured; its example is the first answer. */
+export async function ppoDryRun(config: PpoConfig): Promise<string> {
+  return onMachine(config, async (device, _, warnings) => {
+    const base = await loadPpoBase(config);
+    const { train, evaluation, shape } = await ppoPrompts(config, base, (text) => warnings.push(text));
+    const reward = await openReward(config.reward, { tokenizer: base.tokenizer.hash(), longest: shape.T });
+    const policy = trainState(base.config, parametersFrom(base.config, (await loadCheckpoint(base.checkpoint)).weights));
+    const critic = await newCritic(criticBase(config, base, reward));
+    const step = ppoStepper(policy, critic, shape, { ...ppoStepOptions(config, base), ptx: undefined });
+    const panel = judges(policy, policy, critic, shape, config.temperature);
+    const numbers = Array.from({ length: config.batch_size }, (_, i) => i);
+    const start = performance.now();
+    const seconds = () => (performance.now() - start) / 1000;
+    const { temperature, max_new_tokens: maxTokens, seed } = config;
+    const prompts = numbers.map((number) => promptAt(config, train, number));
+    const drawn = await rollOut(policy, prompts, base, { temperature, maxTokens, seed, numbers });
+    const scores = await reward.score(
+      drawn.map(({ of, text, ended }) => ({ prompt: of.prompt, reference: of.reference, response: text, ended })),
+    );
+    const episodes = await panel.judge(drawn);
+    const rollout = seconds();
+    const lessons = episodes.map((episode): Lesson => {
+      const { logProbs, values } = episode;
+      return { episode, oldLogProbs: logProbs, oldValues: values, advantages: values, returns: values };
+    });
+    await optimise(config, step, lessons, shape, { policy: 0, critic: 0 }, 0);
+    const update = seconds();
+    const steps = ppoSteps(config, train.length);
+    const facts = {
+      model: `${describeModel(policy.config)}; critic from the ${config.critic === 'reward' ? 'reward model' : 'policy'}, ${number(parameterCount(critic.config))} parameters`,
+      device: describeDevice(device, config),
+      data: `${number(train.length)} prompts, ${number(evaluation.length)} to evaluate on`,
+      run: `${number(steps)} updates of ${number(config.batch_size)} answers; batches of ${shape.B} × ${shape.T} tokens`,
+      speed: `about ${(config.batch_size / update).toFixed(1)} answers/s, ${((100 * rollout) / update).toFixed(0)} % of the time for drawing and scoring them (one update measured)`,
+      time: `about ${duration(steps * update * 1000)}, evaluation not counted`,
+      memory: `about ${number(Math.round(process.resourceUsage().maxRSS / 1024))} MB`,
+    };
+    for (const one of [step, panel, reward]) one.dispose();
+    for (const state of [policy, critic]) disposeState(state);
+    const [{ of, text, response, ended }] = episodes;
+    const example = [
+      `the first prompt: ${of.prompt.at(-1)!.content}`,
+      `an answer of ${response.length} tokens${ended ? '' : ', cut'}, score ${scores[0].toFixed(3)}: ${text}`,
+    ];
+    return [...warnings, resolvedPpoYaml(config), factTable(facts), '', ...example].join('\n');
   });
 }
 

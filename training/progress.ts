@@ -12,6 +12,8 @@ export interface ProgressUpdate {
   step: number;
   loss: number;
   tokensPerSecond: number;
+  /** What else a person wants to see, such as `score 0.412`. */
+  facts?: readonly string[];
   /** Of the machine's peak, measured; 0 to 1. */
   peakFraction?: number;
 }
@@ -64,10 +66,11 @@ export class Progress {
     this.stream.write(`\r\x1b[K${this.line.slice(0, (this.stream.columns ?? 80) - 1)}`);
   }
 
-  private format({ step, loss, tokensPerSecond, peakFraction }: ProgressUpdate): string {
+  private format({ step, loss, tokensPerSecond, facts = [], peakFraction }: ProgressUpdate): string {
     const parts = [
       `step ${step}/${this.total}`,
       `loss ${loss.toFixed(4)}`,
+      ...facts,
       `${Math.round(tokensPerSecond).toLocaleString('en-US')} tokens/s`,
     ];
     const done = this.started ? step - this.started.step : 0;

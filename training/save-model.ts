@@ -20,13 +20,15 @@ export interface SavedModel {
   loader?: LoaderState;
   /** The same where the step tells the place. */
   resumable?: true;
+  /** More tensors that resuming needs. */
+  more?: NamedArray[];
   /** See `CheckpointContents`. */
   boundary?: NamedArray[];
 }
 
 /** Saves the model as it is, in the Hugging Face layout. */
 export async function saveModel(target: string, saved: SavedModel): Promise<void> {
-  const { state, trainer, tokenizer, template, name, data, loader, resumable, boundary } = saved;
+  const { state, trainer, tokenizer, template, name, data, loader, resumable, more = [], boundary } = saved;
   const { config } = state;
   const { stage, metrics, tokens } = trainer;
   await saveCheckpoint(target, {
@@ -37,6 +39,9 @@ export async function saveModel(target: string, saved: SavedModel): Promise<void
     modelCard: modelCard({ name, stage, config, parameters: parameterCount(config), data, steps: state.step, tokens, metrics }),
     weights: await storedWeights(config, state.parameters),
     boundary,
-    ...((loader || resumable) && { optimizer: await storedMoments(state), trainerState: { ...trainer, ...(loader && { loader }) } }),
+    ...((loader || resumable) && {
+      optimizer: [...(await storedMoments(state)), ...more],
+      trainerState: { ...trainer, ...(loader && { loader }) },
+    }),
   });
 }

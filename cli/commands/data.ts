@@ -4,6 +4,7 @@ import { fetchCommand } from './data-fetch.js';
 import { importCommand } from './data-import.js';
 import { inspectCommand } from './data-inspect.js';
 import { prepareCommand } from './data-prepare.js';
+import { randomWalksCommand } from './data-random-walks.js';
 import { rankCommand } from './data-rank.js';
 import { selectCommand } from './data-select.js';
 import { worldCommand } from './data-world.js';
@@ -18,5 +19,6 @@ export function dataCommand(): Command {
     .addCommand(prepareCommand())
     .addCommand(rankCommand())
     .addCommand(selectCommand())
-    .addCommand(worldCommand());
+    .addCommand(worldCommand())
+    .addCommand(randomWalksCommand());
 }

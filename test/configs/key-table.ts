@@ -1,5 +1,6 @@
 import { type Field, fieldsOf } from '../../configs/fields.js';
 import { pretrainKeys } from '../../configs/keys.js';
+import { ppoKeys } from '../../configs/ppo-keys.js';
 import { rewardKeys } from '../../configs/reward-keys.js';
 import { sftKeys } from '../../configs/sft-keys.js';
 
@@ -13,8 +14,8 @@ export function row(field: Field): string {
 }
 
 /** Every key of the configurations of a stage, sections without their own rows. */
-export function rows(stage: 'pretrain' | 'sft' | 'reward'): string[] {
-  return [...fieldsOf({ pretrain: pretrainKeys, sft: sftKeys, reward: rewardKeys }[stage]).values()]
+export function rows(stage: 'pretrain' | 'sft' | 'reward' | 'ppo'): string[] {
+  return [...fieldsOf({ pretrain: pretrainKeys, sft: sftKeys, reward: rewardKeys, ppo: ppoKeys }[stage]).values()]
     .filter((field) => field.kind !== 'section')
     .map(row);
 }

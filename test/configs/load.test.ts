@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import {
   loadPretrainConfig,
+  parsePpoConfig,
   parsePretrainConfig,
   parseRewardConfig,
   parseSftConfig,
@@ -194,6 +195,7 @@ describe('the ready configurations', () => {
     for (const name of presetNames()) {
       const text = readFileSync(presetPath(name)!, 'utf8');
       if (/^stage: sft$/m.test(text)) parseSftConfig(text, name);
+      else if (/^stage: ppo$/m.test(text)) parsePpoConfig(text, name);
       else if (/^stage: reward$/m.test(text)) parseRewardConfig(text, name);
       else parse(text);
     }
@@ -212,7 +214,7 @@ describe('docs/configuration.md', () => {
     const lines = readFileSync(join(packageRoot(), 'docs', 'configuration.md'), 'utf8').split('\n');
     assert.deepEqual(
       lines.filter((line) => /^\| `/.test(line)),
-      [...rows('pretrain'), ...rows('sft'), ...rows('reward')],
+      [...rows('pretrain'), ...rows('sft'), ...rows('reward'), ...rows('ppo')],
     );
   });
 });

@@ -1,0 +1,84 @@
+import type { z } from 'zod';
+import { checkBf16, checkSchedule, count, isSection, partOf, type Report, reporter, type Unchecked } from './rules.js';
+
+/** The rules that hold between the keys of PPO; see `checkPretrain`. */
+export function checkPpo(value: unknown, context: z.core.$RefinementCtx): void {
+  const report = reporter(context);
+  if (!isSection(value)) return;
+  const config = value;
+  const [data, ptx] = [partOf(config.data), partOf(config.ptx)];
+  if (config.max_steps !== undefined && config.epochs !== undefined) {
+    const wayOut = 'remove one (on the command line: max_steps=null)';
+    report('epochs', 'only one of max_steps and epochs may say how long to train', wayOut, 'max_steps and epochs');
+  }
+  checkSchedule(config, undefined, report);
+  checkBf16(config, report);
+  checkRewardSource(config, report);
+  checkParts(config, report);
+  if (data.eval_path !== undefined && data.eval_fraction !== undefined) {
+    report('data.eval_fraction', 'is not with data.eval_path, which says what to evaluate on', 'remove one');
+  }
+  for (const key of ['coefficient', 'batch_size']) {
+    if (ptx[key] !== undefined && ptx.path === undefined)
+      report(`ptx.${key}`, 'is for ptx.path, which names no text', 'name the text, or remove it');
+  }
+  if (config.kl_horizon !== undefined && config.kl_target === undefined) {
+    report('kl_horizon', 'is for kl_target: without one β stays as it is', 'remove it, or set kl_target');
+  }
+  checkKeep(config, data, report);
+}
+
+/** Top-k and its like would draw from another distribution than the one whose log-probabilities are learnt from. */
+export const SAMPLING_REFUSALS: ReadonlyMap<string, string> = new Map(
+  ['top_k', 'top_p', 'min_p', 'repetition_penalty'].map((key) => [
+    key,
+    "a rollout draws from the policy's whole distribution, so that what is learnt from is what was drawn; remove it (temperature may be set)",
+  ]),
+);
+
+const BUILT_IN = ['gold', 'random_walks'];
+
+function checkRewardSource(config: Unchecked, report: Report): void {
+  const reward = partOf(config.reward);
+  const { model, function: given, world, combine } = reward;
+  if ((model === undefined) === (given === undefined)) {
+    const what = model === undefined ? 'neither' : 'both';
+    report('reward', 'must name one of model and function', 'for example reward.model: runs/rm/final', what);
+  }
+  if (given === 'gold' && world === undefined) {
+    report('reward.world', 'is required with function: gold', 'name the directory that fourfold data world wrote');
+  }
+  if (given !== undefined && given !== 'gold' && world !== undefined) {
+    report('reward.world', 'is for function: gold, or for a reward model', 'remove it');
+  }
+  if (typeof given === 'string' && !BUILT_IN.includes(given) && !/^\.{0,2}\/.*\.[mc]?[jt]s$/.test(given)) {
+    report('reward.function', 'must be gold, random_walks or a module by its path (./own.js)', 'for example reward.function: ./own.js');
+  }
+  if (combine !== undefined && model === undefined) report('reward.combine', 'is for reward.model', 'remove it');
+  if (config.critic === 'reward' && model === undefined) {
+    report('critic', 'reward is for a reward model, and reward.model names none', 'set critic: policy');
+  }
+}
+
+function checkParts(config: Unchecked, report: Report): void {
+  const [batch, parts, steps, warmup] = [config.batch_size, config.num_mini_batches, config.max_steps, config.critic_warmup_steps].map(
+    count,
+  );
+  if (batch && parts && batch % parts !== 0) {
+    report('num_mini_batches', `must divide batch_size (${batch})`, 'for example num_mini_batches: 1');
+  }
+  if (steps && warmup && warmup >= steps) {
+    report('critic_warmup_steps', `must leave updates for the policy: there are ${steps}`, 'lower it or raise max_steps');
+  }
+}
+
+function checkKeep(config: Unchecked, data: Unchecked, report: Report): void {
+  if (config.keep === 'best' && config.kl_cap === undefined) {
+    const wayOut = 'for example kl_cap: 3, or keep: last';
+    report('kl_cap', 'is required with keep: best: by score alone the over-optimised model is kept', wayOut);
+  }
+  if (config.keep === 'best' && data.eval_prompts === 0) {
+    report('keep', 'best needs evaluations, and data.eval_prompts is 0', 'raise it, or set keep: last');
+  }
+  if (config.keep !== 'best' && config.kl_cap !== undefined) report('kl_cap', 'is for keep: best', 'remove it or set keep: best');
+}
