@@ -104,12 +104,12 @@ describe('proximal policy optimisation', () => {
 
   it('learns what a reward function asks for, and its checkpoint answers', async () => {
     const { metrics } = await run('learns', {
-      max_steps: 40,
+      max_steps: 20,
       batch_size: 32,
       learning_rate: 1e-2,
       num_ppo_epochs: 4,
       kl_coef: 0,
-      eval_steps: 20,
+      eval_steps: 10,
     });
     assert.ok(metrics['eval/score'] > metrics['start/eval/score'] + 0.2, `${metrics['start/eval/score']} → ${metrics['eval/score']}`);
     assert.ok(metrics['eval/kl_exact'] > 0.5 && metrics['start/eval/kl_exact'] === 0);
