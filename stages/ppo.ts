@@ -482,7 +482,9 @@ function rolloutMetrics(
     eos_rate: ended / episodes.length,
     response_length: mean(episodes.map(({ response }) => response.length)),
     kl_coef: beta,
-    'sampler/drift': Math.max(...episodes.flatMap(({ sampled, logProbs }) => sampled.map((own, t) => Math.abs(own - logProbs[t])))),
+    'sampler/drift': Math.max(
+      ...episodes.map(({ sampled, logProbs }) => Math.max(...sampled.map((own, t) => Math.abs(own - logProbs[t])))),
+    ),
   };
 }
 

@@ -214,9 +214,7 @@ export async function loadBase(config: Pick<SftConfig, 'init_from' | 'context_le
   const checkpoint = await readCheckpointFiles(await resolveCheckpoint(config.init_from));
   const { directory } = checkpoint;
   if (checkpoint.config.head !== undefined) {
-    throw new UserError(
-      `init_from: ${directory} must be a language model; it is a reward model. Name the model that it was trained from`,
-    );
+    throw new UserError(`init_from: ${directory} must be a language model; it is a reward model. Name the model that it was trained from`);
   }
   const tokenizer = checkpointTokenizer(checkpoint);
   const longest = checkpoint.config.max_position_embeddings;

@@ -8,6 +8,8 @@ import type { PpoInput } from '../../configs/ppo-schema.js';
 import { ArrowFile } from '../../datasets/arrow.js';
 import { promptsBatch, promptsSchema } from '../../datasets/conversations.js';
 import { preferencesBatch, preferencesSchema } from '../../datasets/preferences.js';
+import { openReward } from '../../evaluation/reward-function.js';
+import { loadRewardModel, scoreResponses } from '../../evaluation/reward-model.js';
 import { generate } from '../../sampler/generate.js';
 import { loadModel } from '../../sampler/model.js';
 import { ppoDryRun } from '../../stages/dry-run.js';
@@ -229,6 +231,32 @@ describe('proximal policy optimisation', () => {
     const report = await quietly(() => ppoDryRun(config('rehearsed', { reward: { model } })));
     assert.match(report, /critic from the reward model/);
     assert.match(report, /an answer of \d+ tokens(, cut)?, score -?\d/);
+  });
+
+  it('takes the scores of an ensemble together: their mean, the lowest, or the mean less the standard deviation', async () => {
+    const model = await rewardModel('rm-three-ways', { ensemble: 2 });
+    const answers = ['It is there.', 'no', ''].map((response) => ({
+      prompt: [{ role: 'user' as const, content: prompts[0] }],
+      response,
+      ended: true,
+    }));
+    const loaded = await loadRewardModel(model);
+    const expected = await scoreResponses(loaded, answers[0].prompt, answers.map(({ response }) => response)); // biome-ignore format: short
+    const spread = expected.map(({ std }) => std / loaded.normal.std);
+    loaded.dispose();
+    const scored = async (combine: 'mean' | 'min' | 'mean_minus_std') => {
+      const source = await openReward({ model, combine }, { tokenizer: loaded.tokenizer.hash(), longest: 40 });
+      const scores = await source.score(answers);
+      source.dispose();
+      return scores;
+    };
+    const means = expected.map(({ normalised }) => normalised);
+    const near = (found: readonly number[], wanted: readonly number[]) =>
+      found.forEach((score, i) => { assert.ok(Math.abs(score - wanted[i]) < 1e-4, `${score}, not ${wanted[i]}`); }); // biome-ignore format: short
+    assert.ok(spread.every((std) => std > 1e-3));
+    near(await scored('mean'), means);
+    near(await scored('min'), means.map((mean, i) => mean - spread[i] / Math.SQRT2)); // biome-ignore format: short
+    near(await scored('mean_minus_std'), means.map((mean, i) => mean - spread[i])); // biome-ignore format: short
   });
 
   it('refuses reward models that cannot serve it, and says why', async () => {

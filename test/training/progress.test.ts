@@ -22,6 +22,12 @@ describe('the progress line', () => {
     assert.equal(take(), 'step 600/2000 · loss 2.3457 · 12,346 tokens/s · 2m 20s left · 58% of peak\n');
   });
 
+  it('shows what else a stage wants to be seen', () => {
+    const { progress, take } = setUp({});
+    progress.update({ step: 3, loss: 1, tokensPerSecond: 10, facts: ['score 0.412', 'KL 1.20'] });
+    assert.equal(take(), 'step 3/2000 · loss 1.0000 · score 0.412 · KL 1.20 · 10 tokens/s\n');
+  });
+
   it('is plain lines when not on a terminal', () => {
     const { progress, take } = setUp({});
     progress.update({ step: 1, loss: 4, tokensPerSecond: 10 });
