@@ -26,7 +26,7 @@ import { rewardStepper } from '../training/reward-step.js';
 import { disposeState, type TrainState, trainState } from '../training/state.js';
 import { type StepOptions, stepOptions, stepper } from '../training/step.js';
 import { MASK_SIGN, tokenStripes } from '../util/terminal.js';
-import { criticBase, loadPpoBase, newCritic, optimise, ppoPrompts, ppoStepOptions, ppoSteps, promptAt } from './ppo.js';
+import { answered, criticBase, loadPpoBase, newCritic, optimise, ppoPrompts, ppoStepOptions, ppoSteps, promptAt } from './ppo.js';
 import { loaderOptions, stepsOf } from './pretrain.js';
 import { newRewardModel, rankings, rewardStepOptions, rewardSteps } from './reward.js';
 import { loadBase, openSftLoader, sftStepOptions, sftSteps } from './sft.js';
@@ -181,7 +181,7 @@ export async function rewardDryRun(config: RewardConfig): Promise<string> {
   });
 }
 
-/** The same of PPO: one update whose learning rates are 0 is measured; its example is the first answer. */
+/** The same of PPO: the second of two updates whose learning rates are 0 is measured; its example is the first answer. */
 export async function ppoDryRun(config: PpoConfig): Promise<string> {
   return onMachine(config, async (device, _, warnings) => {
     const base = await loadPpoBase(config);
@@ -191,23 +191,26 @@ export async function ppoDryRun(config: PpoConfig): Promise<string> {
     const critic = await newCritic(criticBase(config, base, reward));
     const step = ppoStepper(policy, critic, shape, { ...ppoStepOptions(config, base), ptx: undefined });
     const panel = judges(policy, policy, critic, shape, config.temperature);
-    const numbers = Array.from({ length: config.batch_size }, (_, i) => i);
-    const start = performance.now();
-    const seconds = () => (performance.now() - start) / 1000;
     const { temperature, max_new_tokens: maxTokens, seed } = config;
-    const prompts = numbers.map((number) => promptAt(config, train, number));
-    const drawn = await rollOut(policy, prompts, base, { temperature, maxTokens, seed, numbers });
-    const scores = await reward.score(
-      drawn.map(({ of, text, ended }) => ({ prompt: of.prompt, reference: of.reference, response: text, ended })),
-    );
-    const episodes = await panel.judge(drawn);
-    const rollout = seconds();
-    const lessons = episodes.map((episode): Lesson => {
-      const { logProbs, values } = episode;
-      return { episode, oldLogProbs: logProbs, oldValues: values, advantages: values, returns: values };
-    });
-    await optimise(config, step, lessons, shape, { policy: 0, critic: 0 }, 0);
-    const update = seconds();
+    /** One update: what was drawn and its scores, and the seconds of drawing and scoring, and of all. */
+    const measure = async (update: number) => {
+      const start = performance.now();
+      const seconds = () => (performance.now() - start) / 1000;
+      const numbers = Array.from({ length: config.batch_size }, (_, i) => update * config.batch_size + i);
+      const prompts = numbers.map((number) => promptAt(config, train, number));
+      const drawn = await rollOut(policy, prompts, base, { temperature, maxTokens, seed, numbers });
+      const scores = await reward.score(drawn.map(answered));
+      const episodes = await panel.judge(drawn);
+      const rollout = seconds();
+      const lessons = episodes.map((episode): Lesson => {
+        const { logProbs, values } = episode;
+        return { episode, oldLogProbs: logProbs, oldValues: values, advantages: values, returns: values };
+      });
+      await optimise(config, step, lessons, shape, { policy: 0, critic: 0 }, update);
+      return { episode: episodes[0], score: scores[0], rollout, update: seconds() };
+    };
+    const { episode, score } = await measure(0);
+    const { rollout, update } = await measure(1); // the first one also records the passes
     const steps = ppoSteps(config, train.length);
     const facts = {
       model: `${describeModel(policy.config)}; critic from the ${config.critic === 'reward' ? 'reward model' : 'policy'}, ${number(parameterCount(critic.config))} parameters`,
@@ -220,10 +223,10 @@ export async function ppoDryRun(config: PpoConfig): Promise<string> {
     };
     for (const one of [step, panel, reward]) one.dispose();
     for (const state of [policy, critic]) disposeState(state);
-    const [{ of, text, response, ended }] = episodes;
+    const { of, text, response, ended } = episode;
     const example = [
       `the first prompt: ${of.prompt.at(-1)!.content}`,
-      `an answer of ${response.length} tokens${ended ? '' : ', cut'}, score ${scores[0].toFixed(3)}: ${text}`,
+      `an answer of ${response.length} tokens${ended ? '' : ', cut'}, score ${score.toFixed(3)}: ${text}`,
     ];
     return [...warnings, resolvedPpoYaml(config), factTable(facts), '', ...example].join('\n');
   });

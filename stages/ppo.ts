@@ -426,7 +426,8 @@ async function takeBest(policy: TrainState, trainer: PpoState, directory: RunDir
   }
 }
 
-function answered({ of, text, ended }: Episode): Answered {
+/** An episode as what gives scores sees it. */
+export function answered({ of, text, ended }: Episode): Answered {
   return { prompt: of.prompt, reference: of.reference, response: text, ended };
 }
 

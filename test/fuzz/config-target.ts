@@ -3,12 +3,15 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { parse, stringify } from 'yaml';
 import {
+  loadPpoConfig,
   loadPretrainConfig,
   loadRewardConfig,
   loadSftConfig,
+  parsePpoConfig,
   parsePretrainConfig,
   parseRewardConfig,
   parseSftConfig,
+  resolvedPpoYaml,
   resolvedRewardYaml,
   resolvedSftYaml,
   resolvedYaml,
@@ -59,11 +62,28 @@ const STAGES: Record<string, (file: string) => Promise<void>> = {
     const config = await loadSftConfig(file);
     assert.deepEqual(parseSftConfig(resolvedSftYaml(config), 'again'), config);
   },
+  ppo: async (file) => {
+    const config = await loadPpoConfig(file);
+    assert.deepEqual(parsePpoConfig(resolvedPpoYaml(config), 'again'), config);
+  },
   reward: async (file) => {
     const config = await loadRewardConfig(file);
     assert.deepEqual(parseRewardConfig(resolvedRewardYaml(config), 'again'), config);
   },
 };
+
+const PPO = `stage: ppo
+init_from: runs/sft
+reward: {function: ./own.js}
+critic: policy
+data: {path: [data/a.arrow, data/b.arrow], eval_fraction: .2, eval_prompts: 9}
+ptx: {path: data/tokens, coefficient: .1, batch_size: 3}
+kl_target: 6
+kl_horizon: 100
+keep: best
+kl_cap: 3
+dual_clip: 3
+`;
 
 const stageOf = (yaml: string) => /^stage: (\w+)/m.exec(yaml)?.[1] ?? 'pretrain';
 
@@ -72,7 +92,7 @@ export const configTarget: OpenTarget = async (folder) => {
   const file = path.join(folder, 'config.yaml');
   const ready = await Promise.all(presetNames().map((name) => fs.readFile(presetPath(name)!, 'utf8')));
   const seeds: string[] = [];
-  for (const yaml of [...ready, REWARD, PAIR]) {
+  for (const yaml of [...ready, REWARD, PAIR, PPO]) {
     const named = new Set<string>();
     seeds.push(
       yaml.replace(/(?<=: |\[|, )(data|runs|configs)\/[\w./-]+/g, (given) => {
