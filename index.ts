@@ -2,15 +2,18 @@
 export { DEVICES, type DeviceDescription, useDevice } from './backends/device.js';
 export { loadCheckpoint, resolveCheckpoint } from './checkpoints/load.js';
 export {
+  loadPpoConfig,
   loadPretrainConfig,
   loadRewardConfig,
   loadSelectConfig,
   loadSftConfig,
+  resolvePpoConfig,
   resolvePretrainConfig,
   resolveRewardConfig,
   resolveSelectConfig,
   resolveSftConfig,
 } from './configs/load.js';
+export type { PpoConfig, PpoInput } from './configs/ppo-schema.js';
 export type { RewardConfig, RewardInput } from './configs/reward-schema.js';
 export type { PretrainConfig, PretrainInput } from './configs/schema.js';
 export type { SelectConfig } from './configs/select-schema.js';
@@ -36,6 +39,7 @@ export { type EvaluateOptions, evaluate } from './evaluation/evaluate.js';
 export type { ConversationEvaluation, Evaluation, PreferenceEvaluation, TextEvaluation } from './evaluation/evaluation.js';
 export { meanPooledStates } from './evaluation/mean-pooled-states.js';
 export { type RankOptions, type RankSummary, rankAnswers } from './evaluation/rank.js';
+export type { Answered } from './evaluation/reward-function.js';
 export { loadRewardModel, type RewardModel, scoreResponses } from './evaluation/reward-model.js';
 export { type SelectOptions, type SelectReport, selectConversations } from './evaluation/select/index.js';
 export { flopsPerToken, type ModelConfig, parameterCount } from './model/config.js';
@@ -50,6 +54,7 @@ export { type Decoder, decoder } from './sampler/decoder.js';
 export { type Generated, type GenerateOptions, generate, type Sampling } from './sampler/generate.js';
 export { type LoadedModel, loadModel, type TextModel } from './sampler/model.js';
 export { type OnText, sampleText, streamText, type TextOptions } from './sampler/sample.js';
+export { ppo } from './stages/ppo.js';
 export { pretrain } from './stages/pretrain.js';
 export { reward } from './stages/reward.js';
 export { sft } from './stages/sft.js';
