@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { checkBf16, checkSchedule, count, isSection, partOf, type Report, reporter, type Unchecked } from './rules.js';
+import { checkBf16, checkSchedule, checkStepsOrEpochs, count, isSection, partOf, type Report, reporter, type Unchecked } from './rules.js';
 
 /** The rules that hold between the keys of PPO; see `checkPretrain`. */
 export function checkPpo(value: unknown, context: z.core.$RefinementCtx): void {
@@ -7,10 +7,7 @@ export function checkPpo(value: unknown, context: z.core.$RefinementCtx): void {
   if (!isSection(value)) return;
   const config = value;
   const [data, ptx] = [partOf(config.data), partOf(config.ptx)];
-  if (config.max_steps !== undefined && config.epochs !== undefined) {
-    const wayOut = 'remove one (on the command line: max_steps=null)';
-    report('epochs', 'only one of max_steps and epochs may say how long to train', wayOut, 'max_steps and epochs');
-  }
+  checkStepsOrEpochs(config, report);
   checkSchedule(config, undefined, report);
   checkBf16(config, report);
   checkRewardSource(config, report);

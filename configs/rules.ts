@@ -39,10 +39,7 @@ export function checkSft(value: unknown, context: z.core.$RefinementCtx): void {
   if (!isSection(value)) return;
   const config = value;
   const data = partOf(config.data);
-  if (config.max_steps !== undefined && config.epochs !== undefined) {
-    const wayOut = 'remove one (on the command line: max_steps=null)';
-    report('epochs', 'only one of max_steps and epochs may say how long to train', wayOut, 'max_steps and epochs');
-  }
+  checkStepsOrEpochs(config, report);
   checkSchedule(config, undefined, report);
   checkMixture(data, report);
   checkBf16(config, report);
@@ -61,10 +58,7 @@ export function checkReward(value: unknown, context: z.core.$RefinementCtx): voi
   if (!isSection(value)) return;
   const config = value;
   const data = partOf(config.data);
-  if (config.max_steps !== undefined && config.epochs !== undefined) {
-    const wayOut = 'remove one (on the command line: max_steps=null)';
-    report('epochs', 'only one of max_steps and epochs may say how long to train', wayOut, 'max_steps and epochs');
-  }
+  checkStepsOrEpochs(config, report);
   checkSchedule(config, undefined, report);
   checkBf16(config, report);
   if (data.eval_fraction === 0 && count(config.early_stopping_patience)) {
@@ -81,6 +75,13 @@ export function checkReward(value: unknown, context: z.core.$RefinementCtx): voi
   if (config.head === 'pair' && config.center_rewards_coefficient !== undefined && config.center_rewards_coefficient !== 0) {
     report('center_rewards_coefficient', 'is for head: scalar; a pair head has no score of one answer', 'remove it');
   }
+}
+
+/** Where the length of a run may be given in steps or in epochs. */
+export function checkStepsOrEpochs(config: Unchecked, report: Report): void {
+  if (config.max_steps === undefined || config.epochs === undefined) return;
+  const wayOut = 'remove one (on the command line: max_steps=null)';
+  report('epochs', 'only one of max_steps and epochs may say how long to train', wayOut, 'max_steps and epochs');
 }
 
 function checkModel(config: Unchecked, report: Report): void {

@@ -55,7 +55,7 @@ export interface Packing {
 }
 
 /** What `writeSegment` takes from. */
-export type SegmentTokens = Pick<Tokens, 'ids' | 'offsets' | 'bytes' | 'supervised' | 'weights'>;
+export type SegmentTokens = Pick<Tokens, 'offsets' | 'bytes' | 'weights'> & { ids: ArrayLike<number>; supervised?: ArrayLike<number> };
 
 /** Writes `inputs` tokens from `start` as one segment, the first `targets` of which predict the token after, where that is to be predicted. */
 export function writeSegment(

@@ -1,5 +1,6 @@
 import type { ChatTemplate, Message } from '../tokenizer/index.js';
 import { UserError } from '../util/errors.js';
+import { type AnswerTokens, answerTokens } from './answer-tokens.js';
 import { splitKey, wrongRoles } from './conversations.js';
 import { isHeldOut } from './documents.js';
 import { comparable, type Preference, pairCounts, readPreferences } from './preferences.js';
@@ -103,14 +104,8 @@ export function totalCounts(counts: PreparedPreferences['counts']): PreferenceCo
 }
 
 interface EncodedRow {
-  answers: EncodedAnswer[];
+  answers: AnswerTokens[];
   cut: boolean;
-}
-
-interface EncodedAnswer {
-  ids: number[];
-  /** Where the response begins. */
-  from: number;
 }
 
 /** A row's answers behind as much of the prompt as fits with the longest of them; undefined where none of it does. */
@@ -142,10 +137,9 @@ function encodeRow(
   return { answers: answers.map(({ ids, from }) => ({ ids: ids.toSpliced(begin, over), from: from - over })), cut: true };
 }
 
-function encodeAnswer(messages: readonly Message[], response: string, template: ChatTemplate, place: string): EncodedAnswer {
+function encodeAnswer(messages: readonly Message[], response: string, template: ChatTemplate, place: string): AnswerTokens {
   try {
-    const { ids, supervised } = template.encode([...messages, { role: 'assistant', content: response }], { trainOn: 'last_assistant' });
-    return { ids: ids.slice(0, supervised.lastIndexOf(1) + 1), from: supervised.indexOf(1) };
+    return answerTokens(template, messages, response);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     throw new UserError(`prepare preferences: ${place}: ${error.message}`, 1, { cause: error });
@@ -154,7 +148,7 @@ function encodeAnswer(messages: readonly Message[], response: string, template: 
 
 /** The place of the last question's tokens, [begin, end): what is not there when it is empty. */
 function questionIn(
-  { ids }: EncodedAnswer,
+  { ids }: AnswerTokens,
   messages: readonly Message[],
   response: string,
   template: ChatTemplate,
@@ -166,7 +160,7 @@ function questionIn(
   return [begin, begin + ids.length - without.length];
 }
 
-const longest = (answers: readonly EncodedAnswer[]) => Math.max(...answers.map(({ ids }) => ids.length));
+const longest = (answers: readonly AnswerTokens[]) => Math.max(...answers.map(({ ids }) => ids.length));
 
 function countKept(counts: PreferenceCounts, preference: Preference, row: number, { answers, cut }: EncodedRow): RankedTokens {
   const { ranks, margins, scores, source } = preference;

@@ -16,7 +16,7 @@ export interface BestOfN {
  * Source: the unbiased estimator of Nakano et al. 2021 (WebGPT), appendix I.
  */
 export function bestOfN(rows: readonly { proxy: ArrayLike<number>; gold: readonly number[] }[]): BestOfN[] {
-  const fewest = Math.min(64, ...rows.map(({ gold }) => gold.length));
+  const fewest = rows.reduce((least, { gold }) => Math.min(least, gold.length), 64);
   const found: BestOfN[] = [];
   for (let n = 1; n <= fewest; n *= 2) {
     const sum = { gold: 0, proxy: 0, oracle: 0 };

@@ -1,16 +1,16 @@
 import { type Conversation, readConversations, splitKey } from '../datasets/conversations.js';
 import { isHeldOut } from '../datasets/documents.js';
-import { memoryPass, type TokenDocument } from '../datasets/memory-pass.js';
 import { generate } from '../sampler/generate.js';
 import type { LoadedModel } from '../sampler/model.js';
 import { answerText } from '../sampler/output.js';
 import type { ChatTemplate, TrainOn } from '../tokenizer/index.js';
 import { UserError } from '../util/errors.js';
 import { groupBy } from '../util/group-by.js';
-import { batchSizeFor, bySource, textScores } from './evaluate-text.js';
+import { bySource, textScores } from './evaluate-text.js';
 import type { AnswerExample, AnswerScores, ConversationEvaluation, Part } from './evaluation.js';
-import { evaluator, totalOf } from './language-model.js';
+import { type TokenSums, totalOf } from './language-model.js';
 import { exactMatch, normalisedMatch } from './match.js';
+import { sequenceLosses } from './sequence-losses.js';
 
 export interface ConversationOptions {
   split?: Part;
@@ -59,7 +59,11 @@ export async function evaluateConversations(
   };
 }
 
-interface Encoded extends TokenDocument {
+interface Encoded {
+  source: string;
+  ids: number[];
+  /** Of each token, 1 = it is to be predicted. */
+  supervised: Uint8Array;
   messages: Conversation['messages'];
 }
 
@@ -98,15 +102,14 @@ function encodedAt<T>(place: string, encode: () => T): T {
   }
 }
 
-async function tokenSums({ config, parameters, tokenizer }: LoadedModel, conversations: readonly Encoded[], signal?: AbortSignal) {
-  const contextLength = Math.max(...conversations.map(({ ids }) => ids.length));
-  const batchSize = batchSizeFor(contextLength);
-  const measuring = evaluator(config, parameters, batchSize, contextLength);
-  try {
-    return await measuring.measure(memoryPass(conversations, tokenizer, { contextLength, batchSize }), signal);
-  } finally {
-    measuring.dispose();
-  }
+/** The sums over the predicted tokens, by source. */
+async function tokenSums(model: LoadedModel, conversations: readonly Encoded[], signal?: AbortSignal): Promise<Map<string, TokenSums>> {
+  const losses = await sequenceLosses(model, conversations, signal);
+  const sums = conversations.map(({ source, ids, supervised }, i) => {
+    const bytes = ids.reduce((sum, id, t) => sum + (t > 0 && supervised[t] ? model.tokenizer.byteLength(id) : 0), 0);
+    return { source, ...losses[i], bytes };
+  });
+  return new Map([...groupBy(sums, ({ source }) => source)].map(([source, own]) => [source, totalOf(own)]));
 }
 
 interface GivenAnswer extends AnswerExample {

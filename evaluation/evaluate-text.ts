@@ -9,6 +9,7 @@ import { UserError } from '../util/errors.js';
 import { exists } from '../util/files.js';
 import type { Part, TextEvaluation, TextScores } from './evaluation.js';
 import { bitsPerByte, evaluator, type TokenSums, totalOf } from './language-model.js';
+import { packedRows } from './packed-sequences.js';
 
 export interface TextOptions {
   /** Of prepared tokens the part `eval` where nothing is said, of a corpus all of it. */
@@ -18,12 +19,6 @@ export interface TextOptions {
   packing: 'segments' | 'concat';
   signal?: AbortSignal;
 }
-
-/** Rows of this many tokens in all are computed at a time. */
-const BATCH_TOKENS = 4096;
-
-/** Rows of `contextLength` tokens that are computed at a time. */
-export const batchSizeFor = (contextLength: number) => Math.max(1, Math.floor(BATCH_TOKENS / contextLength));
 
 /** Loss and bits per byte of a model on a corpus or on prepared tokens, in all and by source. @throws UserError for data that it cannot read. */
 export async function evaluateText(model: LoadedModel, data: string, options: TextOptions): Promise<TextEvaluation> {
@@ -56,7 +51,7 @@ async function evaluatePrepared(
     );
   }
   const contextLength = config.max_position_embeddings;
-  const batchSize = batchSizeFor(contextLength);
+  const batchSize = packedRows(contextLength);
   const pass = await openPass({ directory, split: part === 'eval' ? 'eval' : 'train', contextLength, batchSize, packing });
   const measuring = evaluator(config, parameters, batchSize, contextLength);
   try {

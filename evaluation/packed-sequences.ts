@@ -45,12 +45,7 @@ export function* packedSequences(
       return members.map((sequence, segment): Place => {
         const { ids, supervised } = sequences[sequence];
         const { length } = ids;
-        const tokens = {
-          ids: Uint32Array.from(ids),
-          offsets: Int32Array.of(0, length),
-          supervised: supervised && Uint8Array.from(supervised),
-          bytes: () => 0,
-        };
+        const tokens = { ids, offsets: Int32Array.of(0, length), supervised, bytes: () => 0 };
         writeSegment(tokens, batch, from, segment, 0, length, Math.max(0, length - 1));
         from += length;
         return { sequence, from: from - length, length };

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { RewardSource } from '../configs/ppo-schema.js';
+import { answerTokens } from '../datasets/answer-tokens.js';
 import { optimality, type WalkGraph, walkGraph } from '../datasets/random-walks.js';
 import { type Gold, openGold } from '../datasets/world/gold.js';
 import type { Message } from '../tokenizer/index.js';
@@ -145,6 +146,5 @@ function combined(scores: readonly number[], how: 'mean' | 'min' | 'mean_minus_s
 
 /** Prompt and answer as the reward model was trained to read them, up to the mark that ends the answer; one that is too long loses its left part. */
 function textOf({ template }: RewardModel, { prompt, response }: Answered, T: number): Int32Array {
-  const { ids, supervised } = template.encode([...prompt, { role: 'assistant', content: response }], { trainOn: 'last_assistant' });
-  return Int32Array.from(ids.slice(0, supervised.lastIndexOf(1) + 1).slice(-T));
+  return Int32Array.from(answerTokens(template, prompt, response).ids.slice(-T));
 }

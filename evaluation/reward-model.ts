@@ -1,13 +1,13 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import type { DeviceDescription } from '../backends/device.js';
-import { checkPrecision, useDevice } from '../backends/device.js';
-import { checkpointTokenizer, loadCheckpoint, resolveCheckpoint } from '../checkpoints/load.js';
+import { checkpointTokenizer, loadCheckpoint, readCheckpointFiles, resolveCheckpoint } from '../checkpoints/load.js';
+import { answerTokens } from '../datasets/answer-tokens.js';
 import type { ModelConfig } from '../model/config.js';
 import { type Parameters, parametersFrom } from '../model/parameters.js';
-import { setPrecision } from '../ops/precision.js';
 import type { ModelOptions } from '../sampler/model.js';
 import { type ChatTemplate, type Message, readChatTemplate, type Tokenizer } from '../tokenizer/index.js';
+import { takeDevice } from '../training/device.js';
 import { UserError } from '../util/errors.js';
 import { exists } from '../util/files.js';
 import { type Boundary, readBoundary } from './boundary.js';
@@ -77,25 +77,15 @@ export async function loadRewardModel(given: string): Promise<RewardModel> {
 }
 
 /** Takes a device and a precision in use, and loads a reward model there. */
-export async function openRewardModel(
-  given: string,
-  { device, threads, precision = 'fp32' }: ModelOptions,
-): Promise<RewardModel & { on: DeviceDescription }> {
-  const on = await useDevice(device, { threads, warn: (text) => console.error(text) });
-  checkPrecision(precision);
-  setPrecision(precision);
+export async function openRewardModel(given: string, options: ModelOptions): Promise<RewardModel & { on: DeviceDescription }> {
+  const on = await takeDevice(options, (text) => console.error(text));
   return { ...(await loadRewardModel(given)), on };
 }
 
 /** Whether a path leads to a reward model or an ensemble, and not to a language model. */
 export async function isRewardModel(given: string): Promise<boolean> {
   if (await ensembleDirectory(given)) return true;
-  const directory = await resolveCheckpoint(given);
-  const json = JSON.parse(await fs.readFile(path.join(directory, 'config.json'), 'utf8')) as {
-    architectures?: string[];
-    fourfold?: { head?: string };
-  };
-  return json.fourfold?.head !== undefined || /ForSequenceClassification$/.test(json.architectures?.[0] ?? '');
+  return (await readCheckpointFiles(await resolveCheckpoint(given))).config.head !== undefined;
 }
 
 async function ensembleDirectory(given: string): Promise<string | undefined> {
@@ -170,8 +160,7 @@ export async function rewardScorer(
 
 /** A response behind its prompt, up to the mark that ends it. */
 function responseTokens({ template, contextLength }: RewardModel, prompt: readonly Message[], response: string): Int32Array {
-  const { ids, supervised } = template.encode([...prompt, { role: 'assistant', content: response }], { trainOn: 'last_assistant' });
-  const text = Int32Array.from(ids.slice(0, supervised.lastIndexOf(1) + 1));
+  const text = Int32Array.from(answerTokens(template, prompt, response).ids);
   if (text.length <= contextLength) return text;
   throw new UserError(
     `scoring answers: prompt and response must fit into the model's context of ${contextLength} tokens; received ${text.length}. Shorten the prompt`,

@@ -12,6 +12,8 @@ import { packedSequences, packedShape, type Sequence } from './packed-sequences.
 export interface SequenceLoss {
   /** Sum of −log p, in nats. */
   loss: number;
+  /** Those that are the likeliest one. */
+  correct: number;
   /** How many there are; 0: there is nothing to be said. */
   tokens: number;
 }
@@ -24,21 +26,27 @@ export interface SequenceLoss {
 export async function sequenceLosses(
   { config, parameters }: { config: ModelConfig; parameters: Parameters },
   sequences: readonly Sequence[],
+  signal?: AbortSignal,
 ): Promise<SequenceLoss[]> {
   const { B, T } = packedShape(sequences, config);
   const place = inputs(B, T);
   const pass = recorded(() =>
-    tf.tidy(() => [languageModelLosses(parameters, config, forward(parameters, config, place.batch), place.batch.targets).losses]),
+    tf.tidy(() => {
+      const { losses, correct } = languageModelLosses(parameters, config, forward(parameters, config, place.batch), place.batch.targets);
+      return [losses, correct];
+    }),
   );
-  const result = sequences.map((): SequenceLoss => ({ loss: 0, tokens: 0 }));
+  const result = sequences.map((): SequenceLoss => ({ loss: 0, correct: 0, tokens: 0 }));
   try {
     for (const { batch, places } of packedSequences(sequences, B, T)) {
+      signal?.throwIfAborted();
       place.write(batch);
-      const losses = await pass.run()[0].data(); // [B·T]
+      const [losses, correct] = await Promise.all(pass.run().map((tensor) => tensor.data())); // [B·T] each
       for (const { sequence, from, length } of places) {
         for (let t = from; t < from + length; t++) {
           if (batch.targets[t] < 0) continue;
           result[sequence].loss += losses[t];
+          result[sequence].correct += correct[t];
           result[sequence].tokens++;
         }
       }

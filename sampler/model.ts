@@ -1,10 +1,11 @@
 import type * as tf from '@tensorflow/tfjs';
-import { checkPrecision, type DEVICES, type DeviceDescription, useDevice } from '../backends/device.js';
+import type { DEVICES, DeviceDescription } from '../backends/device.js';
 import { checkpointTokenizer, loadCheckpoint, resolveCheckpoint } from '../checkpoints/load.js';
 import type { ModelConfig } from '../model/config.js';
 import { parametersFrom } from '../model/parameters.js';
-import { type Precision, setPrecision } from '../ops/precision.js';
+import type { Precision } from '../ops/precision.js';
 import type { Tokenizer } from '../tokenizer/index.js';
+import { takeDevice } from '../training/device.js';
 import { UserError } from '../util/errors.js';
 
 /** A model that reads and writes text. */
@@ -57,12 +58,7 @@ export interface ModelOptions {
  * Takes a device and a precision in use, and loads a checkpoint there.
  * @throws UserError when they are not there, or as `loadModel`.
  */
-export async function openModel(
-  checkpoint: string,
-  { device, threads, precision = 'fp32' }: ModelOptions,
-): Promise<LoadedModel & { on: DeviceDescription }> {
-  const on = await useDevice(device, { threads, warn: (text) => console.error(text) });
-  checkPrecision(precision);
-  setPrecision(precision);
+export async function openModel(checkpoint: string, options: ModelOptions): Promise<LoadedModel & { on: DeviceDescription }> {
+  const on = await takeDevice(options, (text) => console.error(text));
   return { ...(await loadModel(checkpoint)), on };
 }

@@ -1,8 +1,8 @@
 import fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { checkPrecision, type DeviceDescription, useDevice } from '../backends/device.js';
-import { loadCheckpoint, readCheckpointFiles, resolveCheckpoint } from '../checkpoints/load.js';
+import type { DeviceDescription } from '../backends/device.js';
+import { readCheckpointFiles, resolveCheckpoint } from '../checkpoints/load.js';
 import { resolvedPpoYaml, resolvedRewardYaml, resolvedSftYaml, resolvedYaml } from '../configs/load.js';
 import type { PpoConfig } from '../configs/ppo-schema.js';
 import type { RewardConfig } from '../configs/reward-schema.js';
@@ -15,10 +15,10 @@ import { trainingConversations } from '../datasets/training-conversations.js';
 import { openReward } from '../evaluation/reward-function.js';
 import { judges, type Lesson, rollOut } from '../evaluation/rollout.js';
 import { type ModelConfig, parameterCount } from '../model/config.js';
-import { initialParameters, parametersFrom } from '../model/parameters.js';
-import { setPrecision } from '../ops/precision.js';
+import { initialParameters } from '../model/parameters.js';
 import type { Tokenizer } from '../tokenizer/index.js';
 import { tokenPieces } from '../tokenizer/pieces.js';
+import { takeDevice } from '../training/device.js';
 import { ppoStepper } from '../training/ppo-step.js';
 import { duration } from '../training/progress.js';
 import { rankedBatches } from '../training/ranked-batches.js';
@@ -29,7 +29,7 @@ import { MASK_SIGN, tokenStripes } from '../util/terminal.js';
 import { answered, criticBase, loadPpoBase, newCritic, optimise, ppoPrompts, ppoStepOptions, ppoSteps, promptAt } from './ppo.js';
 import { loaderOptions, stepsOf } from './pretrain.js';
 import { newRewardModel, rankings, rewardStepOptions, rewardSteps } from './reward.js';
-import { loadBase, openSftLoader, sftStepOptions, sftSteps } from './sft.js';
+import { baseParameters, loadBase, openSftLoader, sftStepOptions, sftSteps } from './sft.js';
 import { sourceTable } from './source-table.js';
 
 const MEASURED_STEPS = 3;
@@ -67,7 +67,7 @@ export async function sftDryRun(config: SftConfig): Promise<string> {
     return {
       yaml: resolvedSftYaml(config),
       loader,
-      state: trainState(base.config, parametersFrom(base.config, (await loadCheckpoint(base.checkpoint)).weights)),
+      state: trainState(base.config, await baseParameters(base)),
       options: sftStepOptions(config, base.config),
       steps: sftSteps(config, loader),
       contextLength: base.contextLength,
@@ -134,9 +134,7 @@ async function onMachine(
   work: (device: DeviceDescription, temporary: string, warnings: string[]) => Promise<string>,
 ): Promise<string> {
   const warnings: string[] = [];
-  const device = await useDevice(config.device, { threads: config.threads, warn: (text) => warnings.push(text) });
-  checkPrecision(config.precision);
-  setPrecision(config.precision);
+  const device = await takeDevice(config, (text) => warnings.push(text));
   const temporary = await fs.mkdtemp(path.join(os.tmpdir(), 'fourfold-'));
   try {
     return await work(device, temporary, warnings);
@@ -187,7 +185,7 @@ export async function ppoDryRun(config: PpoConfig): Promise<string> {
     const base = await loadPpoBase(config);
     const { train, evaluation, shape } = await ppoPrompts(config, base, (text) => warnings.push(text));
     const reward = await openReward(config.reward, { tokenizer: base.tokenizer.hash(), longest: shape.T });
-    const policy = trainState(base.config, parametersFrom(base.config, (await loadCheckpoint(base.checkpoint)).weights));
+    const policy = trainState(base.config, await baseParameters(base));
     const critic = await newCritic(criticBase(config, base, reward));
     const step = ppoStepper(policy, critic, shape, { ...ppoStepOptions(config, base), ptx: undefined });
     const panel = judges(policy, policy, critic, shape, config.temperature);

@@ -15,6 +15,7 @@ import { type Episode, type Judged, judges, type Lesson, ppoBatches, rollOut } f
 import { type ModelConfig, parameterCount, SCORE } from '../model/config.js';
 import { parametersFrom } from '../model/parameters.js';
 import { criticFrom, storedCritic } from '../training/critic-state.js';
+import { onDevice } from '../training/device.js';
 import {
   adaptedBeta,
   explainedVariance,
@@ -30,11 +31,12 @@ import { openRunDirectory, type RunDirectory, type StageResult } from '../traini
 import { saveModel } from '../training/save-model.js';
 import { learningRate } from '../training/schedule.js';
 import { Speed } from '../training/speed.js';
-import { resumedState, startDevice, type TrainerState } from '../training/start.js';
+import { restoreParameters, resumedState, startDevice, type TrainerState } from '../training/start.js';
 import { disposeState, type TrainState, trainState } from '../training/state.js';
 import { updaterOptions } from '../training/update.js';
 import { UserError } from '../util/errors.js';
-import { type Base, loadBase } from './sft.js';
+import { evenly } from '../util/evenly.js';
+import { type Base, baseParameters, loadBase } from './sft.js';
 
 /** All that resuming needs, beside the tensors: prompts, draws and minibatches are functions of the update. */
 interface PpoState extends TrainerState {
@@ -66,7 +68,7 @@ export async function ppo(config: PpoConfig, run: { directory: string; resume?: 
 
     // 2. Policy and reference: the fine-tuned model, the one to learn, the other to stay.
     const base = await loadPpoBase(config);
-    const reference = { config: base.config, parameters: parametersFrom(base.config, (await loadCheckpoint(base.checkpoint)).weights) };
+    const reference = { config: base.config, parameters: await baseParameters(base) };
 
     // 3. Prompts, what an answer is worth, and pretraining text where it is wanted.
     const prompts = await ppoPrompts(config, base, say);
@@ -114,7 +116,7 @@ export async function ppo(config: PpoConfig, run: { directory: string; resume?: 
       const held = { ...evaluationMetrics(episodes, scores) };
       if (gold) held['eval/gold'] = mean(answers.map(({ prompt, response, ended }) => gold(prompt, response, ended).total));
       if (reward.outside) held['eval/outside'] = await reward.outside(answers);
-      for (const i of evenly(episodes.length, SAMPLES)) {
+      for (const i of evenly([...episodes.keys()], SAMPLES)) {
         const { of, text, ended } = episodes[i];
         directory.samples.write({ step: trainer.step, prompt: of.prompt.at(-1)!.content, text, score: scores[i], ended });
       }
@@ -287,7 +289,7 @@ export async function ppoPrompts(config: PpoConfig, { template, contextLength }:
     );
   }
   const known = others?.train ?? heldOut;
-  const evaluation = evenly(known.length, data.eval_prompts).map((i) => known[i]);
+  const evaluation = evenly(known, data.eval_prompts);
   const T = answer + [...train, ...evaluation].reduce((most, { ids }) => Math.max(most, ids.length), 0);
   return { train, evaluation, shape: { B: Math.max(1, Math.round(micro_batch_tokens / T)), T } };
 }
@@ -353,7 +355,7 @@ async function startingStates(
   }
   const begun = { step: 0, tokens: 0, metrics: {}, beta: config.kl_coef, policySteps: 0, criticSteps: 0, stopped: false };
   return {
-    policy: trainState(base.config, parametersFrom(base.config, (await loadCheckpoint(base.checkpoint)).weights)),
+    policy: trainState(base.config, await baseParameters(base)),
     critic: await newCritic(from),
     trainer: { stage: 'ppo', tokenizer, ...begun },
   };
@@ -418,12 +420,7 @@ async function takeBest(policy: TrainState, trainer: PpoState, directory: RunDir
     return;
   }
   say(`the best score within kl_cap, ${trainer.metrics['best/eval/score'].toFixed(3)}, was at update ${best}: its model is the final one`);
-  const { config, weights } = await loadCheckpoint(directory.checkpoint(best));
-  const parameters = parametersFrom(config, weights);
-  for (const [name, parameter] of policy.parameters) {
-    parameter.assign(parameters.get(name)!);
-    parameters.get(name)!.dispose();
-  }
+  await restoreParameters(policy.parameters, directory.checkpoint(best));
 }
 
 /** An episode as what gives scores sees it. */
@@ -531,11 +528,6 @@ function collapse(held: Readonly<Record<string, number>>, metrics: Readonly<Reco
 const sum = (values: ArrayLike<number>) => Array.from(values).reduce((a, b) => a + b, 0);
 const mean = (values: ArrayLike<number>) => sum(values) / values.length;
 
-/** At most `count` of the places 0 … n-1, at even distances. */
-function evenly(n: number, count: number): number[] {
-  return Array.from({ length: Math.min(n, count) }, (_, i) => (n <= count ? i : Math.floor((i * n) / count)));
-}
-
 function describeEvaluation(held: Readonly<Record<string, number>>): string {
   const gold = held['eval/gold'] === undefined ? '' : `, gold ${held['eval/gold'].toFixed(3)}`;
   return `eval score ${held['eval/score'].toFixed(3)}${gold}, KL ${held['eval/kl'].toFixed(2)}, entropy ${held['eval/entropy'].toFixed(2)}, ${held['eval/response_length'].toFixed(0)} tokens`;
@@ -547,12 +539,12 @@ function describeRun(
   config: PpoConfig,
   { train, evaluation, shape }: PpoPrompts,
   steps: number,
-  { device, isa, threads }: DeviceDescription,
+  device: DeviceDescription,
 ): string {
   const count = (n: number) => n.toLocaleString('en-US');
   return [
     `${policy.architecture}: ${count(parameterCount(policy))} parameters; critic from the ${config.critic === 'reward' ? 'reward model' : 'policy'}, ${count(parameterCount(critic))}`,
     `${count(train.length)} prompts, ${count(evaluation.length)} to evaluate on; ${count(steps)} updates of ${config.batch_size} answers, batches of ${shape.B} × ${shape.T} tokens`,
-    `on ${device}${isa ? ` (${isa})` : ''}, ${threads} thread${threads === 1 ? '' : 's'}`,
+    onDevice(device),
   ].join('\n');
 }

@@ -13,6 +13,7 @@ import { flopsPerToken, type ModelConfig, parameterCount } from '../model/config
 import { initialParameters, parametersFrom } from '../model/parameters.js';
 import { sampleText } from '../sampler/sample.js';
 import type { Tokenizer } from '../tokenizer/index.js';
+import { onDevice } from '../training/device.js';
 import { Progress } from '../training/progress.js';
 import { openRunDirectory, type RunDirectory, type StageResult } from '../training/run-directory.js';
 import { saveModel } from '../training/save-model.js';
@@ -213,17 +214,11 @@ function describeEvaluation(held: LanguageModelMetrics, sources: readonly string
   return `eval loss ${held['eval/loss'].toFixed(4)}, ${bits}`;
 }
 
-function describeModel(
-  config: ModelConfig,
-  train: Loader,
-  heldOut: Pass,
-  steps: number,
-  { device, isa, threads }: DeviceDescription,
-): string {
+function describeModel(config: ModelConfig, train: Loader, heldOut: Pass, steps: number, device: DeviceDescription): string {
   const count = (n: number) => n.toLocaleString('en-US');
   return [
     `${config.architecture}: ${count(parameterCount(config))} parameters, vocabulary ${count(config.vocab_size)}`,
     `${count(train.tokens)} tokens to train on, ${count(heldOut.tokens)} held out; ${count(steps)} steps`,
-    `on ${device}${isa ? ` (${isa})` : ''}, ${threads} thread${threads === 1 ? '' : 's'}`,
+    onDevice(device),
   ].join('\n');
 }

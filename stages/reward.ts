@@ -3,7 +3,6 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import type { DeviceDescription } from '../backends/device.js';
-import { overwrite } from '../backends/recording.js';
 import { loadCheckpoint, resolveCheckpoint } from '../checkpoints/load.js';
 import { pruneCheckpoints } from '../checkpoints/save.js';
 import { resolvedRewardYaml } from '../configs/load.js';
@@ -19,6 +18,7 @@ import { scoredTexts, scoreRows } from '../evaluation/score-rows.js';
 import { scorer } from '../evaluation/scorer.js';
 import { type ModelConfig, parameterCount, SCORE } from '../model/config.js';
 import { parametersFrom } from '../model/parameters.js';
+import { onDevice } from '../training/device.js';
 import { frozenParameters } from '../training/freeze.js';
 import { Progress } from '../training/progress.js';
 import { type BatchShape, batchShape, type Objective, type RankedGroup, rankedBatches, rankedGroup } from '../training/ranked-batches.js';
@@ -27,10 +27,11 @@ import { openRunDirectory, type RunDirectory, type StageResult } from '../traini
 import { saveModel } from '../training/save-model.js';
 import { learningRate } from '../training/schedule.js';
 import { Speed } from '../training/speed.js';
-import { resumedState, startDevice, type TrainerState } from '../training/start.js';
+import { restoreParameters, resumedState, startDevice, type TrainerState } from '../training/start.js';
 import { disposeState, type TrainState, trainState } from '../training/state.js';
 import { updaterOptions } from '../training/update.js';
 import { UserError } from '../util/errors.js';
+import { evenly } from '../util/evenly.js';
 import { atomicDirectory, exists, makeFolder, writeFileAtomic } from '../util/files.js';
 import { normals } from '../util/random.js';
 import { type Base, loadBase } from './sft.js';
@@ -201,7 +202,7 @@ async function rewardModel(config: RewardConfig, run: { directory: string; resum
       say(
         `the best held-out accuracy, ${percent(trainer.metrics['best/eval/accuracy'])}, was at step ${trainer.metrics['best/step']}: its model is the final one`,
       );
-      await loadBest(state, directory.checkpoint(trainer.metrics['best/step']));
+      await restoreParameters(state.parameters, directory.checkpoint(trainer.metrics['best/step']));
     }
     if (finished) {
       // 8. Normalise: mean and standard deviation of the score on reference answers are stored with the model, the scores stay raw.
@@ -436,12 +437,6 @@ export async function newRewardModel({ head, attention, seed }: RewardConfig, ba
 
 const HEAD_STREAM = 0x48454144; // separates these draws from others under the same seed
 
-/** The parameters as they were in another checkpoint of the run, in place: the recorded scorer reads them where they lie. */
-async function loadBest({ parameters }: TrainState, checkpoint: string): Promise<void> {
-  const { weights } = await loadCheckpoint(checkpoint);
-  for (const [name, parameter] of parameters) overwrite(parameter, weights.get(name)!);
-}
-
 /** Stores mean and standard deviation of the score over answers of held-out prompts, or of training prompts where none is held out. */
 async function normalise(
   { normalize_samples: samples }: RewardConfig,
@@ -454,12 +449,6 @@ async function normalise(
   const centre = mean(scores);
   state.config.score_mean = centre;
   state.config.score_std = Math.sqrt(mean(scores.map((value) => (value - centre) ** 2)));
-}
-
-/** At most `count` of the items, at even distances. */
-function evenly<T>(items: readonly T[], count: number): T[] {
-  if (items.length <= count) return [...items];
-  return Array.from({ length: count }, (_, i) => items[Math.floor((i * items.length) / count)]);
 }
 
 const BOUNDARY_TEXTS = 4096;
@@ -513,17 +502,12 @@ async function ensembleOf(config: RewardConfig, directory: string, members: read
 
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
 
-function describeRun(
-  config: ModelConfig,
-  { train, heldOut, shape }: Rankings,
-  steps: number,
-  { device, isa, threads }: DeviceDescription,
-): string {
+function describeRun(config: ModelConfig, { train, heldOut, shape }: Rankings, steps: number, device: DeviceDescription): string {
   const count = (n: number) => n.toLocaleString('en-US');
   const answers = train.reduce((sum, { ids }) => sum + ids.length, 0);
   return [
     `${config.architecture}: ${count(parameterCount(config))} parameters, ${config.head} head${config.attention ? `, ${config.attention}` : ''}`,
     `${count(train.length)} prompts to train on with ${count(answers)} answers; ${count(heldOut.length)} held out; ${count(steps)} steps, batches of ${shape.B} × ${shape.T} tokens`,
-    `on ${device}${isa ? ` (${isa})` : ''}, ${threads} thread${threads === 1 ? '' : 's'}`,
+    onDevice(device),
   ].join('\n');
 }

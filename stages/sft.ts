@@ -1,5 +1,6 @@
 // Legend: B batch, T tokens.
 import path from 'node:path';
+import type * as tf from '@tensorflow/tfjs';
 import { type DeviceDescription, peakFlops } from '../backends/device.js';
 import { checkpointTokenizer, loadCheckpoint, readCheckpointFiles, resolveCheckpoint } from '../checkpoints/load.js';
 import { pruneCheckpoints } from '../checkpoints/save.js';
@@ -15,13 +16,14 @@ import { parametersFrom } from '../model/parameters.js';
 import { generate } from '../sampler/generate.js';
 import { SAMPLING } from '../sampler/sample.js';
 import { type ChatTemplate, type Message, readChatTemplate, type Tokenizer } from '../tokenizer/index.js';
+import { onDevice } from '../training/device.js';
 import { frozenParameters } from '../training/freeze.js';
 import { Progress } from '../training/progress.js';
 import { openRunDirectory, type RunDirectory, type StageResult } from '../training/run-directory.js';
 import { saveModel } from '../training/save-model.js';
 import { learningRate } from '../training/schedule.js';
 import { Speed } from '../training/speed.js';
-import { resumedState, startDevice, type TrainerState } from '../training/start.js';
+import { restoreParameters, resumedState, startDevice, type TrainerState } from '../training/start.js';
 import { disposeState, type TrainState, trainState } from '../training/state.js';
 import { type StepOptions, stepOptions, stepper } from '../training/step.js';
 import { UserError } from '../util/errors.js';
@@ -173,7 +175,7 @@ export async function sft(config: SftConfig, run: { directory: string; resume?: 
       say(
         `the best held-out loss, ${trainer.metrics['best/eval/loss'].toFixed(4)}, was at step ${trainer.metrics['best/step']}: its model is the final one`,
       );
-      await loadBest(state, directory.checkpoint(trainer.metrics['best/step']));
+      await restoreParameters(state.parameters, directory.checkpoint(trainer.metrics['best/step']));
     }
     if (finished) await save(directory.final);
     const result: StageResult = {
@@ -231,6 +233,11 @@ export async function loadBase(config: Pick<SftConfig, 'init_from' | 'context_le
     template: await readChatTemplate(directory, tokenizer, config.template),
     contextLength,
   };
+}
+
+/** The base's parameters, on the device in use. */
+export async function baseParameters({ config, checkpoint }: Base): Promise<Map<string, tf.Variable>> {
+  return parametersFrom(config, (await loadCheckpoint(checkpoint)).weights);
 }
 
 /** Rows of whole conversations: each a segment, several in a row, that attends to itself only. */
@@ -300,19 +307,9 @@ async function startingState(base: Base, directory: RunDirectory, loader: Loader
     return resumed;
   }
   return {
-    state: trainState(base.config, parametersFrom(base.config, (await loadCheckpoint(base.checkpoint)).weights)),
+    state: trainState(base.config, await baseParameters(base)),
     trainer: { stage: 'sft', step: 0, tokens: 0, loader: loader.state(), tokenizer, metrics: {}, waited: 0 },
   };
-}
-
-/** The parameters as they were in another checkpoint of the run. */
-async function loadBest(state: TrainState, checkpoint: string): Promise<void> {
-  const { config, weights } = await loadCheckpoint(checkpoint);
-  const best = parametersFrom(config, weights);
-  for (const [name, parameter] of state.parameters) {
-    parameter.assign(best.get(name)!);
-    best.get(name)!.dispose();
-  }
 }
 
 /** An answer to each question, drawn with a fixed seed, so that those of different steps can be compared. Questions that leave no room are passed over. */
@@ -355,7 +352,7 @@ function describeRun(
   { dataset }: TrainingConversations,
   loader: Loader,
   steps: number,
-  { device, isa, threads }: DeviceDescription,
+  device: DeviceDescription,
 ): string {
   const count = (n: number) => n.toLocaleString('en-US');
   const { supervised, ignored } = dataset.conversations!;
@@ -363,6 +360,6 @@ function describeRun(
   return [
     `${config.architecture}: ${count(parameterCount(config))} parameters, vocabulary ${count(config.vocab_size)}`,
     `${count(dataset.train.documents)} conversations and texts to train on, ${count(loader.tokens)} tokens; ${count(dataset.eval.documents)} held out; ${share} % of the conversations' tokens supervised; ${count(steps)} steps`,
-    `on ${device}${isa ? ` (${isa})` : ''}, ${threads} thread${threads === 1 ? '' : 's'}`,
+    onDevice(device),
   ].join('\n');
 }

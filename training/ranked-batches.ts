@@ -1,5 +1,5 @@
 // Legend: B rows, T tokens, N texts, P comparisons, M choices.
-import { emptyBatch, type HostBatch } from '../datasets/packing.js';
+import { emptyBatch, type HostBatch, writeSegment } from '../datasets/packing.js';
 import type { RankedTokens } from '../datasets/prepare-preferences.js';
 import { philox } from '../util/random.js';
 import { type Comparison, comparisonsOf } from './ranking.js';
@@ -79,13 +79,12 @@ export function rankedGroup(
     };
   }
   const [draws] = philox([key.seed >>> 0, Math.floor(key.seed / 2 ** 32)], [row.row, key.epoch, 0, 0x50414952]);
-  const texts = pairs.map(({ better, worse }, i) => {
-    const swapped = ((draws >>> (i % 32)) & 1) === 1;
-    return swapped ? pairText(row, worse, better, separator) : pairText(row, better, worse, separator);
-  });
+  const swapped = (i: number) => ((draws >>> (i % 32)) & 1) === 1;
   return {
-    texts,
-    pairs: pairs.map((pair, i) => ({ [((draws >>> (i % 32)) & 1) === 1 ? 'minus' : 'plus']: i, ...own(pair) })),
+    texts: pairs.map(({ better, worse }, i) =>
+      swapped(i) ? pairText(row, worse, better, separator) : pairText(row, better, worse, separator),
+    ),
+    pairs: pairs.map((pair, i) => ({ [swapped(i) ? 'minus' : 'plus']: i, ...own(pair) })),
     choices: [],
   };
 }
@@ -100,22 +99,29 @@ function choicesOf(ranks: readonly number[]): RankedGroup['choices'] {
   return order.slice(0, -1).map((chosen, i) => ({ chosen, left: order.slice(i) }));
 }
 
+/** Tokens of a group's longest text. */
+const longest = ({ texts }: RankedGroup) => Math.max(...texts.map(({ length }) => length));
+
 /**
  * The shape of batches that hold each of `groups` and about `tokens` tokens.
  * @param groups those of a whole epoch.
  */
 export function batchShape(groups: readonly RankedGroup[], tokens: number): BatchShape {
-  const lengths = groups.flatMap(({ texts }) => texts.map(({ length }) => length));
-  const T = Math.max(...lengths);
-  const mean = lengths.reduce((a, b) => a + b, 0) / lengths.length;
-  const rowsOf = ({ texts }: RankedGroup) => new Rows(T).rowsFor(texts);
-  const B = Math.max(Math.floor(tokens / T), ...groups.map(rowsOf));
+  const most = (of: (group: RankedGroup) => number) => groups.reduce((largest, group) => Math.max(largest, of(group)), 0);
+  const total = (of: (group: RankedGroup) => number) => groups.reduce((sum, group) => sum + of(group), 0);
+  const T = most(longest);
+  const mean = total(({ texts }) => texts.reduce((sum, { length }) => sum + length, 0)) / total(({ texts }) => texts.length);
+  const B = Math.max(
+    Math.floor(tokens / T),
+    most(({ texts }) => new Rows(T).rowsFor(texts)),
+  );
   // More short texts than these begin a new batch.
-  const N = Math.max(Math.ceil((1.25 * B * T) / mean), ...groups.map(({ texts }) => texts.length));
-  const perText = (of: (group: RankedGroup) => number) => {
-    const most = Math.max(...groups.map(of));
-    return Math.max(most, Math.ceil(N * Math.max(...groups.map((group) => of(group) / group.texts.length))));
-  };
+  const N = Math.max(
+    Math.ceil((1.25 * B * T) / mean),
+    most(({ texts }) => texts.length),
+  );
+  const perText = (of: (group: RankedGroup) => number) =>
+    Math.max(most(of), Math.ceil(N * most((group) => of(group) / group.texts.length)));
   return { B, T, N, P: perText(({ pairs }) => pairs.length), M: perText(({ choices }) => choices.length) };
 }
 
@@ -125,7 +131,6 @@ export function batchShape(groups: readonly RankedGroup[], tokens: number): Batc
  * @throws RangeError when a group does not fit into an empty batch.
  */
 export function rankedBatches(groups: readonly RankedGroup[], shape: BatchShape, padding: number): RankedBatch[] {
-  const longest = ({ texts }: RankedGroup) => Math.max(...texts.map(({ length }) => length));
   const fillings: Filling[] = [];
   for (const group of groups.toSorted((a, b) => longest(b) - longest(a))) {
     if (fillings.some((filling) => filling.add(group, groups.length))) continue;
@@ -195,7 +200,7 @@ interface Place {
 }
 
 /** Rows of T tokens, each filled from the left. */
-export class Rows {
+class Rows {
   private readonly used: number[] = [];
   private readonly segments: number[] = [];
 
@@ -230,11 +235,9 @@ export class Rows {
   }
 }
 
-/** Writes a text as a segment. @returns the place of its last token. */
-export function writeText(host: HostBatch, text: Int32Array, { row, column, segment }: Place): number {
+/** Writes a text as a segment in which nothing is predicted. @returns the place of its last token. */
+function writeText(host: HostBatch, ids: Int32Array, { row, column, segment }: Place): number {
   const start = row * host.contextLength + column;
-  host.ids.set(text, start);
-  host.segments.fill(segment, start, start + text.length);
-  for (let i = 0; i < text.length; i++) host.positions[start + i] = i;
-  return start + text.length - 1;
+  writeSegment({ ids, offsets: Int32Array.of(0, ids.length), bytes: () => 0 }, host, start, segment, 0, ids.length, 0);
+  return start + ids.length - 1;
 }

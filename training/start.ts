@@ -1,9 +1,10 @@
-import { checkPrecision, type DeviceDescription, useDevice } from '../backends/device.js';
+import type { DeviceDescription } from '../backends/device.js';
+import { overwrite } from '../backends/recording.js';
 import { loadCheckpoint, loadOptimizer } from '../checkpoints/load.js';
 import type { LoaderState } from '../datasets/loader.js';
-import { parametersFrom } from '../model/parameters.js';
-import { type Precision, setPrecision } from '../ops/precision.js';
+import { type Parameters, parametersFrom } from '../model/parameters.js';
 import { UserError } from '../util/errors.js';
+import { type Machine, takeDevice } from './device.js';
 import type { RunDirectory } from './run-directory.js';
 import { momentsFrom, type TrainState, trainState } from './state.js';
 
@@ -22,16 +23,14 @@ export interface TrainerState {
 
 /** Chooses the device of a run, and writes down which; says what was passed over in the run's directory, and where the device is another than before. */
 export async function startDevice(
-  config: { device: Parameters<typeof useDevice>[0]; threads?: number; precision: Precision },
+  config: Required<Pick<Machine, 'precision'>> & Machine,
   directory: RunDirectory,
   say: (text: string) => void,
 ): Promise<DeviceDescription> {
   for (const { path: skipped, reasons } of directory.skipped) say(`passed over ${skipped}: ${reasons.join('; ')}`);
   const { environment: before } = directory;
   const chosen = config.device === 'auto' && before?.device === 'wasm' ? 'wasm' : config.device;
-  const device = await useDevice(chosen, { threads: config.threads, warn: say });
-  checkPrecision(config.precision);
-  setPrecision(config.precision);
+  const device = await takeDevice({ ...config, device: chosen }, say);
   if (before && (before.device !== device.device || before.isa !== device.isa)) {
     say(
       `This run began on ${before.device} ${before.isa ?? ''} and goes on on ${device.device} ${device.isa ?? ''}: the numbers will differ in their last bits.`,
@@ -66,4 +65,10 @@ export async function resumedState<T extends TrainerState>(
     moment2: momentsFrom(config, optimizer, 'moment2'),
   };
   return { state: trainState(config, parametersFrom(config, weights), moments), trainer };
+}
+
+/** Puts the parameters of another checkpoint of the run in place of these, where they lie: recorded passes go on reading them. */
+export async function restoreParameters(parameters: Parameters, checkpoint: string): Promise<void> {
+  const { weights } = await loadCheckpoint(checkpoint);
+  for (const [name, parameter] of parameters) overwrite(parameter, weights.get(name)!);
 }

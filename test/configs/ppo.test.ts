@@ -1,20 +1,12 @@
 import assert from 'node:assert/strict';
 import { parsePpoConfig, parsePretrainConfig, resolvedPpoYaml, resolvePpoConfig } from '../../configs/load.js';
 import type { PpoInput } from '../../configs/ppo-schema.js';
-import { UserError } from '../../util/errors.js';
+import { faultsOf } from './faults.js';
 
 const BASE = 'init_from: runs/sft\ndata: { path: a.arrow }\nreward: { model: runs/rm }\n';
 const OWN = BASE.replace('model: runs/rm', 'function: ./own.js');
 const parse = (text: string, ...overrides: string[]) => parsePpoConfig(text, 'c.yaml', overrides);
-const faults = (text: string, ...overrides: string[]): string[] => {
-  try {
-    parse(text, ...overrides);
-  } catch (error) {
-    assert.ok(error instanceof UserError);
-    return error.message.split('\n').slice(1);
-  }
-  return [];
-};
+const faults = (text: string, ...overrides: string[]) => faultsOf(() => parse(text, ...overrides));
 
 describe('a configuration of PPO', () => {
   it('fills in what is not given', () => {

@@ -1,18 +1,10 @@
 import assert from 'node:assert/strict';
 import { parsePretrainConfig, parseRewardConfig, parseSftConfig, resolvedRewardYaml, resolveRewardConfig } from '../../configs/load.js';
-import { UserError } from '../../util/errors.js';
+import { faultsOf } from './faults.js';
 
 const BASE = 'init_from: runs/sft\ndata: { path: a.arrow }\n';
 const parse = (text: string, ...overrides: string[]) => parseRewardConfig(text, 'c.yaml', overrides);
-const faults = (text: string, ...overrides: string[]): string[] => {
-  try {
-    parse(text, ...overrides);
-  } catch (error) {
-    assert.ok(error instanceof UserError);
-    return error.message.split('\n').slice(1);
-  }
-  return [];
-};
+const faults = (text: string, ...overrides: string[]) => faultsOf(() => parse(text, ...overrides));
 /** What the configurations say of a single key that is wrong, without place and value. */
 const fault = (...overrides: string[]) => {
   const found = faults(BASE, ...overrides);

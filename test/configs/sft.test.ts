@@ -1,18 +1,10 @@
 import assert from 'node:assert/strict';
 import { parsePretrainConfig, parseSftConfig, resolvedSftYaml, resolveSftConfig } from '../../configs/load.js';
-import { UserError } from '../../util/errors.js';
+import { faultsOf } from './faults.js';
 
 const BASE = 'init_from: runs/base\ndata: { path: a.arrow }\n';
 const parse = (text: string, ...overrides: string[]) => parseSftConfig(text, 'c.yaml', overrides);
-const faults = (text: string, ...overrides: string[]): string[] => {
-  try {
-    parse(text, ...overrides);
-  } catch (error) {
-    assert.ok(error instanceof UserError);
-    return error.message.split('\n').slice(1);
-  }
-  return [];
-};
+const faults = (text: string, ...overrides: string[]) => faultsOf(() => parse(text, ...overrides));
 
 describe('a configuration of supervised fine-tuning', () => {
   it('fills in what is not given', () => {

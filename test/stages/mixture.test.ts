@@ -8,6 +8,7 @@ import { pretrain } from '../../stages/pretrain.js';
 import { trainTokenizer } from '../../tokenizer/index.js';
 import { preparedDocument, writePrepared } from '../datasets/prepared.js';
 import { temporaryFolder } from '../datasets/temporary.js';
+import { never } from './running.js';
 
 describe('pretraining on a mixture', () => {
   const at = temporaryFolder();
@@ -42,7 +43,6 @@ describe('pretraining on a mixture', () => {
       logging_steps: 1,
       sample_steps: 0,
     });
-  const never = new AbortController().signal;
   /** Runs without its progress, which is returned. */
   const run = async (name: string, { signal = never, resume, more }: { signal?: AbortSignal; resume?: string; more?: object } = {}) => {
     const { write } = process.stderr;

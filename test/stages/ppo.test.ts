@@ -18,6 +18,7 @@ import { pretrain } from '../../stages/pretrain.js';
 import { reward } from '../../stages/reward.js';
 import { readChatTemplate } from '../../tokenizer/index.js';
 import { temporaryFolder } from '../datasets/temporary.js';
+import { never, quietly, stopAfter } from './running.js';
 
 const CITIES = ['Avon', 'Brill', 'Corby', 'Derry', 'Elgin', 'Foyle', 'Goole', 'Hayle', 'Irvine', 'Jura', 'Kelso', 'Leeds'];
 /** Share of the characters of an answer that are small letters. */
@@ -26,21 +27,6 @@ const LETTERS =
 
 describe('proximal policy optimisation', () => {
   const at = temporaryFolder();
-  const never = new AbortController().signal;
-  /** A signal that is found aborted once `steps` updates have been made. */
-  const stopAfter = (steps: number) => {
-    let asked = 0;
-    return Object.defineProperty(new AbortController().signal, 'aborted', { get: () => asked++ >= steps });
-  };
-  const quietly = async <T>(work: () => Promise<T>): Promise<T> => {
-    const { write } = process.stderr;
-    process.stderr.write = () => true;
-    try {
-      return await work();
-    } finally {
-      process.stderr.write = write;
-    }
-  };
   const prompts = CITIES.flatMap((city) => [1, 2, 3].map((house) => `Where is house ${house} of ${city}?`));
 
   before(async function () {

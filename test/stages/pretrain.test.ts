@@ -9,6 +9,7 @@ import { nativeMissing } from '../../backends/device.js';
 import { resolvePretrainConfig } from '../../configs/load.js';
 import { pretrain } from '../../stages/pretrain.js';
 import { RandomStream } from '../../util/random.js';
+import { never, quietly, stopAfter } from './running.js';
 
 const WORDS = ['the', 'sea', 'is', 'calm', 'tonight', 'and', 'a', 'moon', 'lies', 'fair', 'upon', 'straits', 'light', 'gleams'];
 
@@ -52,21 +53,6 @@ describe('pretraining', () => {
   const config = (name: string, more: object = {}) =>
     resolvePretrainConfig(settings(name, more) as Parameters<typeof resolvePretrainConfig>[0]);
 
-  /** A signal that is found aborted once `steps` steps have been made. */
-  const stopAfter = (steps: number) => {
-    let asked = 0;
-    return Object.defineProperty(new AbortController().signal, 'aborted', { get: () => asked++ >= steps });
-  };
-  const never = new AbortController().signal;
-  const quietly = async <T>(work: () => Promise<T>): Promise<T> => {
-    const { write } = process.stderr;
-    process.stderr.write = () => true;
-    try {
-      return await work();
-    } finally {
-      process.stderr.write = write;
-    }
-  };
   const run = (name: string, more: object = {}, signal = never, resume?: string) => {
     const resolved = config(name, more);
     return quietly(() => pretrain(resolved, { directory: resolved.output_dir, resume }, signal));

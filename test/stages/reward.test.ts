@@ -19,6 +19,7 @@ import { pairOf, user, writePreferences } from '../datasets/preference-rows.js';
 import { temporaryFolder } from '../datasets/temporary.js';
 import { saveTinyModel, tinyConfig } from '../sampler/tiny-model.js';
 import { withoutColour } from '../util/environment.js';
+import { never, stopAfter } from './running.js';
 
 const CITIES = ['Avon', 'Brill', 'Corby', 'Derry', 'Elgin', 'Foyle', 'Goole'];
 
@@ -39,12 +40,6 @@ describe('the training of a reward model', () => {
   const tokenizer = trainTokenizer(['Where is house 1 of Avon? In Avon, please. No.'], { kind: 'bpe', vocabSize: 290 });
   const rows = Array.from({ length: 40 }, (_, i) => ranking(i));
   const trained = rows.filter(({ prompt }) => !isHeldOut(prompt[0].content, 0.2)).length;
-  const never = new AbortController().signal;
-  /** A signal that is found aborted once it was asked `times` times. */
-  const stopAfter = (times: number) => {
-    let asked = 0;
-    return Object.defineProperty(new AbortController().signal, 'aborted', { get: () => asked++ >= times });
-  };
   /** What `work` says to the user, and its result. */
   const heard = async <T>(work: () => Promise<T>): Promise<{ said: string; result: T }> => {
     const { write } = process.stderr;

@@ -15,6 +15,7 @@ import { pretrain } from '../../stages/pretrain.js';
 import { sft } from '../../stages/sft.js';
 import { readChatTemplate } from '../../tokenizer/index.js';
 import { temporaryFolder } from '../datasets/temporary.js';
+import { never, quietly, stopAfter } from './running.js';
 
 const CITIES = ['Avon', 'Brill', 'Corby', 'Derry', 'Elgin', 'Foyle', 'Goole', 'Hayle', 'Irvine', 'Jura', 'Kelso', 'Leeds'];
 
@@ -40,21 +41,6 @@ async function writeTable(file: string, rows: readonly Conversation[]): Promise<
 
 describe('supervised fine-tuning', () => {
   const at = temporaryFolder();
-  const never = new AbortController().signal;
-  /** A signal that is found aborted once `steps` steps have been made. */
-  const stopAfter = (steps: number) => {
-    let asked = 0;
-    return Object.defineProperty(new AbortController().signal, 'aborted', { get: () => asked++ >= steps });
-  };
-  const quietly = async <T>(work: () => Promise<T>): Promise<T> => {
-    const { write } = process.stderr;
-    process.stderr.write = () => true;
-    try {
-      return await work();
-    } finally {
-      process.stderr.write = write;
-    }
-  };
 
   before(async function () {
     this.timeout(120_000);
