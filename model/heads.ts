@@ -67,13 +67,13 @@ export interface Predictions {
   hidden: tf.Tensor3D;
 }
 
-/** Of each token [B·T] the divergence of `other`'s next token from `own`'s, in nats; without gradient. */
-export function divergence(own: Predictions, other: Predictions, temperature: number): tf.Tensor1D {
+/** Of each token [B·T] the divergence of `other`'s next token from `own`'s, in nats, 0 where the target is -1; without gradient. */
+export function divergence(own: Predictions, other: Predictions, targets: tf.Tensor2D, temperature: number): tf.Tensor1D {
   const [p, q] = [own, other].map(({ parameters, config, hidden }) => {
     const [B, T, C] = hidden.shape;
     return { hidden: tf.reshape(hidden, [B * T, C]) as tf.Tensor2D, table: outputTable(parameters, config) };
   });
-  return klDivergence(p, q, temperature);
+  return klDivergence(p, q, tf.reshape(targets, [targets.size]), temperature);
 }
 
 /**

@@ -6,6 +6,7 @@ import { embedding } from '../ops/embedding.js';
 import { isFrozen, withoutGradient } from '../ops/gradients.js';
 import { addLayerNorm, layerNorm } from '../ops/layer-norm.js';
 import { type LinearActivation, linear, packedLinear } from '../ops/linear.js';
+import { linearOfSome } from '../ops/linear-of-some.js';
 import { noise } from '../ops/noise.js';
 import { addRmsNorm, rmsNorm } from '../ops/rms-norm.js';
 import { rope } from '../ops/rope.js';
@@ -38,6 +39,11 @@ export interface ForwardOptions {
    * Source: Jain et al. 2023 (NEFTune), Algorithm 1: scale = α/√(L·C), with L the tokens of the token's sequence.
    */
   embeddingNoise?: { key: tf.Tensor1D; scale: tf.Tensor2D };
+  /**
+   * [B, T] int32: 0 or more at the tokens whose hidden state is asked for, -1 elsewhere; targets serve. Those of the others mean nothing, and nothing may
+   * depend on them: of the last layer little more than their keys and values is computed.
+   */
+  wanted?: tf.Tensor2D;
 }
 
 /** The noise's site; those of dropout are the numbers from 0. */
@@ -111,6 +117,21 @@ function projection(parameters: Parameters, { packed }: ForwardOptions): Project
   };
 }
 
+/** A linear layer behind whose result no other token looks: in the last layer, of the tokens that are wanted alone. */
+function lastProjection(
+  parameters: Parameters,
+  config: ModelConfig,
+  options: ForwardOptions,
+): (h: tf.Tensor3D, name: string, layer: number) => tf.Tensor3D {
+  const project = projection(parameters, options);
+  const { wanted } = options;
+  return (h, name, layer) => {
+    if (!wanted || layer < config.num_hidden_layers - 1) return project(h, name);
+    const bias = parameters.get(`${name}.bias`) as tf.Tensor1D | undefined;
+    return linearOfSome(h, parameters.get(`${name}.weight`)! as tf.Tensor as tf.Tensor2D, wanted, bias);
+  };
+}
+
 /** Where the two families differ. `layer` = number of layers names the last norm. */
 interface Family {
   embed(batch: Batch): tf.Tensor3D;
@@ -122,6 +143,7 @@ interface Family {
 
 function llama(parameters: Parameters, config: ModelConfig, options: ForwardOptions): Family {
   const project = projection(parameters, options);
+  const projectLast = lastProjection(parameters, config, options);
   const weight = (name: string) => parameters.get(`${name}.weight`)! as tf.Tensor;
   const shape = { heads: config.num_attention_heads, kvHeads: config.num_key_value_heads, mask: config.attention ?? 'causal' } as const;
   const normWeight = (layer: number, before: 'attention' | 'mlp') => {
@@ -136,17 +158,18 @@ function llama(parameters: Parameters, config: ModelConfig, options: ForwardOpti
     attend(h, batch, layer) {
       const qkv = project(h, layerName(layer, 'self_attn.qkv_proj')); // [B, T, (H + 2·KV)·D]
       const rotated = rope(qkv, batch.positions, { ...shape, headSize: headSize(config), theta: config.rope_theta });
-      return project(attend(rotated, batch, layer, shape, options), layerName(layer, 'self_attn.o_proj')); // [B, T, C]
+      return projectLast(attend(rotated, batch, layer, shape, options), layerName(layer, 'self_attn.o_proj'), layer); // [B, T, C]
     },
     mlp(h, layer) {
-      const gateUp = project(h, layerName(layer, 'mlp.gate_up_proj')); // [B, T, 2·F]
-      return project(swiglu(gateUp), layerName(layer, 'mlp.down_proj')); // [B, T, C]
+      const gateUp = projectLast(h, layerName(layer, 'mlp.gate_up_proj'), layer); // [B, T, 2·F]
+      return projectLast(swiglu(gateUp), layerName(layer, 'mlp.down_proj'), layer); // [B, T, C]
     },
   };
 }
 
 function gpt2(parameters: Parameters, config: ModelConfig, options: ForwardOptions): Family {
   const project = projection(parameters, options);
+  const projectLast = lastProjection(parameters, config, options);
   const weight = (name: string) => parameters.get(`${name}.weight`)! as tf.Tensor;
   const bias = (name: string) => parameters.get(`${name}.bias`) as tf.Tensor1D | undefined;
   const shape = { heads: config.num_attention_heads, kvHeads: config.num_attention_heads, mask: config.attention ?? 'causal' } as const;
@@ -171,12 +194,12 @@ function gpt2(parameters: Parameters, config: ModelConfig, options: ForwardOptio
     attend(h, batch, layer) {
       const name = `transformer.h.${layer}.attn`;
       const qkv = project(h, `${name}.c_attn`); // [B, T, 3·C]
-      return project(attend(qkv, batch, layer, shape, options), `${name}.c_proj`); // [B, T, C]
+      return projectLast(attend(qkv, batch, layer, shape, options), `${name}.c_proj`, layer); // [B, T, C]
     },
     mlp(h, layer) {
       const name = `transformer.h.${layer}.mlp`;
       const inner = project(h, `${name}.c_fc`, config.activation_function); // [B, T, F]
-      return project(inner, `${name}.c_proj`); // [B, T, C]
+      return projectLast(inner, `${name}.c_proj`, layer); // [B, T, C]
     },
   };
 }

@@ -63,6 +63,24 @@ describe('the Transformer', () => {
     });
   }
 
+  for (const name of FIXTURES) {
+    onEveryDevice(`gives the tokens that are wanted the bits that it gives them without saying so: ${name}`, async () => {
+      const { ids } = expectedOf(name);
+      await withFixture(name, async ({ config, parameters }) => {
+        const batch = batchOf([[ids[2]], [ids[1], ids[0]]]);
+        const chosen = (await batch.segments.data()).map((segment, t) => (segment >= 0 && t % 3 === 1 ? 0 : -1));
+        const wanted = tf.tensor2d(chosen, batch.segments.shape, 'int32');
+        const [some, all] = [
+          await bitsOf(forward(parameters, config, batch, { wanted })),
+          await bitsOf(forward(parameters, config, batch)),
+        ];
+        const bytes = 4 * config.hidden_size;
+        for (const [t, is] of chosen.entries())
+          if (is === 0) assert.deepEqual(some.slice(t * bytes, (t + 1) * bytes), all.slice(t * bytes, (t + 1) * bytes), `token ${t}`);
+      });
+    });
+  }
+
   onNative('gives the same bits with any number of threads, and when it is replayed', async () => {
     const { ids } = expectedOf(FIXTURES[0]);
     await withFixture(FIXTURES[0], async (model) => {

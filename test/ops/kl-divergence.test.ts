@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import type * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs';
 import { klDivergence } from '../../ops/kl-divergence.js';
-import { float64, onEveryDevice, randomTensor } from './conformance.js';
+import { assertSameBitsOnAnyThreads, float64, onEveryDevice, onNative, randomTensor } from './conformance.js';
 
 /** log softmax(table · h / temperature) by plain loops. */
 function logSoftmax(h: ArrayLike<number>, table: ArrayLike<number>, V: number, temperature: number): number[] {
@@ -12,6 +12,9 @@ function logSoftmax(h: ArrayLike<number>, table: ArrayLike<number>, V: number, t
   return logits.map((x) => x - total);
 }
 
+/** Every fifth row is ignored. */
+const targetsOf = (M: number) => tf.tensor1d(Int32Array.from({ length: M }, (_, m) => (m % 5 === 3 ? -1 : 0)), 'int32'); // biome-ignore format: short
+
 describe('the divergence of two models', () => {
   // 2,100 rows are several blocks; the models differ in width.
   for (const [M, C, D, V] of [
@@ -20,12 +23,16 @@ describe('the divergence of two models', () => {
     [2100, 4, 4, 9],
   ]) {
     // biome-ignore format: rows
-    onEveryDevice(`is Σ p·(log p − log q) of ${M} rows over ${V} tokens`, async () => {
+    onEveryDevice(`is Σ p·(log p − log q) of ${M} rows over ${V} tokens, 0 where a row is ignored`, async () => {
       const p = { hidden: randomTensor([M, C], 1) as tf.Tensor2D, table: randomTensor([V, C], 2) as tf.Tensor2D };
       const q = { hidden: randomTensor([M, D], 3) as tf.Tensor2D, table: randomTensor([V, D], 4) as tf.Tensor2D };
-      const found = await klDivergence(p, q, 0.7).data();
+      const found = await klDivergence(p, q, targetsOf(M), 0.7).data();
       const [ph, pt, qh, qt] = await Promise.all([p.hidden, p.table, q.hidden, q.table].map(float64));
-      for (let m = 0; m < M; m += Math.max(1, M >> 4)) {
+      for (let m = 0; m < M; m += Math.max(1, M >> 5)) {
+        if (m % 5 === 3) {
+          assert.equal(found[m], 0);
+          continue;
+        }
         const own = logSoftmax(ph.slice(m * C, (m + 1) * C), pt, V, 0.7);
         const other = logSoftmax(qh.slice(m * D, (m + 1) * D), qt, V, 0.7);
         const expected = own.reduce((sum, log, v) => sum + Math.exp(log) * (log - other[v]), 0);
@@ -36,6 +43,12 @@ describe('the divergence of two models', () => {
 
   onEveryDevice('is 0 of a model and itself', async () => {
     const p = { hidden: randomTensor([5, 6], 1) as tf.Tensor2D, table: randomTensor([11, 6], 2) as tf.Tensor2D };
-    for (const value of await klDivergence(p, p, 1).data()) assert.equal(value, 0);
+    for (const value of await klDivergence(p, p, targetsOf(5), 1).data()) assert.equal(value, 0);
+  });
+
+  onNative('has the same bits on any number of threads', async () => {
+    const p = { hidden: randomTensor([300, 24], 1) as tf.Tensor2D, table: randomTensor([70, 24], 2) as tf.Tensor2D };
+    const q = { hidden: randomTensor([300, 24], 3) as tf.Tensor2D, table: randomTensor([70, 24], 4) as tf.Tensor2D };
+    await assertSameBitsOnAnyThreads(() => klDivergence(p, q, targetsOf(300), 0.7));
   });
 });

@@ -12,7 +12,7 @@ interface CrossEntropyAttributes {
   dtable?: boolean;
 }
 
-/** The kernels behind ops/cross-entropy.ts and ops/log-probs.ts. */
+/** The kernels behind ops/cross-entropy.ts, ops/log-probs.ts and ops/kl-divergence.ts. */
 export function registerCrossEntropy(engine: NativeEngine): void {
   const { kernels } = engine;
   const h = (tensor: TensorInfo) => engine.handle(tensor);
@@ -57,5 +57,13 @@ export function registerCrossEntropy(engine: NativeEngine): void {
     const given = [hidden, table, targets, entropy, logSumExp, dLogProbs, dEntropy, dLogSumExp].map(h);
     kernels.logProbsGrad(...given, h(dhidden), engine.optional(dtable), ...sizes(hidden, table), Number(bf16), temperature);
     return [dhidden];
+  });
+  register<{ temperature: number; bf16: boolean }>('FourfoldKlDivergence', (inputs, { temperature, bf16 }) => {
+    const { hiddenP, tableP, hiddenQ, tableQ, targets } = inputs;
+    const [M, C, V] = sizes(hiddenP, tableP);
+    const y = engine.make([M]);
+    const given = [hiddenP, tableP, hiddenQ, tableQ, targets].map(h);
+    kernels.klDivergence(...given, h(y), M, C, hiddenQ.shape[1], V, Number(bf16), temperature);
+    return [y];
   });
 }

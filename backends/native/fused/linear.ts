@@ -13,7 +13,7 @@ const packedFloats = (N: number, K: number, bf16: boolean) => Math.ceil(((N + 32
 
 const number = (activation?: string) => (activation === 'gelu' ? 1 : activation === 'gelu_new' ? 2 : 0);
 
-/** The kernels behind ops/linear.ts. */
+/** The kernels behind ops/linear.ts and ops/linear-of-some.ts. */
 export function registerLinear(engine: NativeEngine): void {
   const { kernels } = engine;
   const h = (tensor: TensorInfo) => engine.handle(tensor);
@@ -38,6 +38,21 @@ export function registerLinear(engine: NativeEngine): void {
     const buffers = [h(dy), h(x), h(weight), optional(preactivation), activation ? h(g) : 0, h(dx), optional(dweight), optional(dbias)];
     kernels.linearGrad(...buffers, M, N, K, number(activation), Number(bf16));
     if (g !== dy) engine.disposeData(g.dataId);
+    return [dx];
+  });
+  register<{ bf16: boolean }>('FourfoldLinearOfSome', ({ x, weight, bias, wanted }, { bf16 }) => {
+    const [M, K] = matrixShape(x);
+    const N = weight.shape[0];
+    const y = engine.make([...x.shape.slice(0, -1), N]);
+    kernels.linearOfSome(h(x), h(weight), optional(bias), h(wanted), h(y), M, N, K, Number(bf16));
+    return [y];
+  });
+  // Adds to dweight and dbias, each where it is given.
+  register<{ bf16: boolean }>('FourfoldLinearOfSomeGrad', ({ dy, x, weight, wanted, dweight, dbias }, { bf16 }) => {
+    const [M, K] = matrixShape(x);
+    const dx = engine.make(x.shape);
+    const buffers = [h(dy), h(x), h(weight), h(wanted), h(dx), optional(dweight), optional(dbias)];
+    kernels.linearOfSomeGrad(...buffers, M, weight.shape[0], K, Number(bf16));
     return [dx];
   });
   register<{ bf16: boolean }>('FourfoldPackWeights', ({ weight }, { bf16 }) => {

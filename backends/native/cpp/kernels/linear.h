@@ -2,6 +2,7 @@
 // Legend: M rows, K inputs, N outputs; W is [N, K].
 #pragma once
 
+#include "counted_rows.h"
 #include "gemm.h"
 
 namespace fourfold {
@@ -58,6 +59,22 @@ static void linear(const Call& c) {
   gemm(c.n(4), false, true, M, N, K, c.f32(0), K, c.f32(1), K, c.f32(3), N, false, e);
 }
 
+// x · Wᵀ + b of the rows that are wanted (not -1), to the bit as linear; the others of y are 0 and cost nothing.
+constexpr const char* kLinearOfSome = "in x[M*K], in w[N*K], in bias?[N], in wanted[M]:i32, out y[M*N], int M, int N, int K, int bf16";
+static void linearOfSome(const Call& c) {
+  const float *x = c.f32(0), *w = c.f32(1);
+  const int64_t M = c.n(0), N = c.n(1), K = c.n(2);
+  const bool bf16 = c.n(3);
+  Epilogue e;
+  e.bias = c.f32(2);
+  zeroIgnored(c.i32(3), M, kAnyToken, c.f32(4), N);
+  const Counted counted(c.i32(3), M, kAnyToken);
+  if (counted.count == 0) return;
+  const Block block{counted.rows, counted.count};
+  const float* own = gathered(block, x, K);
+  scattered(block, c.f32(4), N, [=](float* rows) { gemm(bf16, false, true, block.count, N, K, own, K, w, K, rows, N, false, e); });
+}
+
 // dx = g · W; dw += gᵀ · x; dbias += Σ g, each where it is given, with g = dy · act'(preactivation). g is written where there is an activation;
 // it may be dy.
 constexpr const char* kLinearGrad =
@@ -72,6 +89,25 @@ static void linearGrad(const Call& c) {
   if (activation || dbias) activationAndBiasGrad(M, N, c.f32(0), c.f32(3), activation, c.f32(4), dbias);
   if (dx) gemm(bf16, false, false, M, K, N, g, N, w, K, dx, K, false);
   if (dw && M > 0) gemm(bf16, true, false, N, K, M, g, N, x, K, dw, K, true);
+}
+
+// The gradients of linearOfSome; what dy holds in rows that are not wanted has no effect.
+constexpr const char* kLinearOfSomeGrad =
+    "in dy[M*N], in x[M*K], in w[N*K], in wanted[M]:i32, out dx[M*K], inout dw?[N*K], inout dbias?[N], int M, int N, int K, int bf16";
+static void linearOfSomeGrad(const Call& c) {
+  const float *x = c.f32(1), *w = c.f32(2);
+  float *dx = c.f32(4), *dw = c.f32(5), *dbias = c.f32(6);
+  const int64_t M = c.n(0), N = c.n(1), K = c.n(2);
+  const bool bf16 = c.n(3);
+  zeroIgnored(c.i32(3), M, kAnyToken, dx, K);
+  const Counted counted(c.i32(3), M, kAnyToken);
+  if (counted.count == 0) return;
+  const Block block{counted.rows, counted.count};
+  const float* dy = gathered(block, c.f32(0), N);
+  if (dbias) activationAndBiasGrad(block.count, N, dy, nullptr, 0, nullptr, dbias);
+  scattered(block, dx, K, [=](float* rows) { gemm(bf16, false, false, block.count, K, N, dy, N, w, K, rows, K, false); });
+  // What was scattered is no longer needed.
+  if (dw) gemm(bf16, true, false, N, K, block.count, dy, N, gathered(block, x, K, kScatteredSlot), K, dw, K, true);
 }
 
 // W packed for linearPacked, which then reads it from memory once, in order. P floats have to be enough: (N + 32)·(K + 32), in bf16 half of it.
