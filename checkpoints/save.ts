@@ -72,9 +72,9 @@ export async function saveCheckpoint(directory: string, contents: CheckpointCont
   }
 }
 
-/** Removes all checkpoints `step-…` in `directory` but the last `keep` and the one of step `best`. */
-export async function pruneCheckpoints(directory: string, keep: number, best?: number): Promise<void> {
+/** Removes all checkpoints `step-…` in `directory` but the last `keep` and those of the steps `others`. */
+export async function pruneCheckpoints(directory: string, keep: number, ...others: readonly (number | undefined)[]): Promise<void> {
   const steps = (await fs.readdir(directory)).map(stepOf).filter((step) => step !== undefined);
   steps.sort((a, b) => b - a);
-  for (const step of steps.slice(Math.max(keep, 1))) if (step !== best) await removeDirectory(join(directory, stepName(step)));
+  for (const step of steps.slice(Math.max(keep, 1))) if (!others.includes(step)) await removeDirectory(join(directory, stepName(step)));
 }

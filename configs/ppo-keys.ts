@@ -63,12 +63,17 @@ const ptx = section(
       computed: 'none',
       example: 'data/tokens',
     }).optional(),
-    coefficient: positive({
-      meaning: 'Weight of the mean loss on that text beside the policy loss.',
+    coefficient: number(least0, isLeast0, {
+      meaning:
+        'Weight of the mean loss on that text beside the policy loss; 0: the text is not learnt from, the loss on its held-out part only measured.',
       computed: '0.3',
       source: 'measured; 27.8 in Ouyang et al. 2022, of sums',
     }).optional(),
     batch_size: whole(1, { meaning: 'Rows of text, as long as the context, in each minibatch.', computed: '2' }).optional(),
+    eval_fraction: number('a number above 0 and below 1', (value) => value > 0 && value < 1, {
+      meaning: 'Part of text that is held out, by the hash of the document; prepared tokens have an eval part of their own.',
+      computed: '0.02',
+    }).optional(),
   },
   { meaning: 'Pretraining text beside the rewards, against forgetting (PPO-ptx, Ouyang et al. 2022).' },
 );
@@ -83,10 +88,16 @@ export const ppoKeys = z.strictObject(
       meaning: 'Checkpoint of the fine-tuned model: what the policy begins as and the reference stays.',
       example: 'runs/sft/final',
     }),
-    critic: choice(['reward', 'policy'], {
-      meaning: 'What the critic begins as, with a new head: the reward model (of an ensemble the first), or the policy.',
-      computed: '`reward` where there is a reward model',
-      source: 'Stiennon et al. 2020',
+    critic: choice(['reward', 'policy', 'shared'], {
+      meaning:
+        'What the critic begins as, with a new head: the reward model (of an ensemble the first), or the policy. `shared`: it is no model of its own but a head on the policy.',
+      computed: '`reward` where there is a reward model, else `policy`',
+      source: 'Stiennon et al. 2020; Ziegler et al. 2019 (shared)',
+    }).optional(),
+    value_coefficient: positive({
+      meaning: 'With `critic: shared`: weight of the value loss beside the policy loss.',
+      computed: '0.1',
+      source: 'Ziegler et al. 2019',
     }).optional(),
     data: data.prefault({} as z.input<typeof data>),
     reward: reward.prefault({}),
@@ -113,14 +124,17 @@ export const ppoKeys = z.strictObject(
       meaning: 'About so many tokens are computed at a time: more need more memory. The update does not depend on it.',
     }).default(1024),
     critic_warmup_steps: whole(0, {
-      meaning: 'First updates in which the critic learns alone.',
+      meaning: 'First updates in which the critic learns alone; with `critic: shared` only its head.',
       source: 'measured: a new critic explains less than nothing',
     }).default(5),
     learning_rate: positive({
       meaning: 'Highest learning rate of the policy; 1.4e-5 at 124 M parameters.',
       source: 'measured, 1 M parameters',
     }).default(5e-5),
-    critic_learning_rate: positive({ meaning: 'The same of the critic.', computed: '3 · `learning_rate`' }).optional(),
+    critic_learning_rate: positive({
+      meaning: 'The same of the critic; not with `critic: shared`, which has one optimizer.',
+      computed: '3 · `learning_rate`',
+    }).optional(),
     lr_scheduler_type: choice(['linear', 'cosine', 'wsd', 'constant'], {
       meaning: 'Fall of both learning rates; `wsd`: constant, then a linear fall at the end.',
       source: 'Huang et al. 2024',
@@ -156,8 +170,13 @@ export const ppoKeys = z.strictObject(
     }).optional(),
     kl_horizon: positive({ meaning: 'How slowly β adapts, in answers.', computed: '10000', source: 'Ziegler et al. 2019' }).optional(),
     kl_stop: positive({
-      meaning: 'The run ends when the answers of an update diverge by more nats in the mean.',
+      meaning: 'The divergence is too large when the answers of an update diverge by more nats in the mean; see `kl_stop_action`.',
       computed: 'none',
+    }).optional(),
+    kl_stop_action: choice(['stop', 'roll_back'], {
+      meaning:
+        'With `kl_stop`: the run ends, or goes on from the last checkpoint within the limit with β doubled (of 0: .05), five times; the sixth time it ends there.',
+      computed: 'stop',
     }).optional(),
     approx_kl_stop: positive({
       meaning:

@@ -15,14 +15,26 @@ export function checkPpo(value: unknown, context: z.core.$RefinementCtx): void {
   if (data.eval_path !== undefined && data.eval_fraction !== undefined) {
     report('data.eval_fraction', 'is not with data.eval_path, which says what to evaluate on', 'remove one');
   }
-  for (const key of ['coefficient', 'batch_size']) {
+  for (const key of ['coefficient', 'batch_size', 'eval_fraction']) {
     if (ptx[key] !== undefined && ptx.path === undefined)
       report(`ptx.${key}`, 'is for ptx.path, which names no text', 'name the text, or remove it');
   }
+  if (ptx.coefficient === 0) checkMeasuredText(ptx, data, report);
   if (config.kl_horizon !== undefined && config.kl_target === undefined) {
     report('kl_horizon', 'is for kl_target: without one β stays as it is', 'remove it, or set kl_target');
   }
+  if (config.kl_stop_action !== undefined && config.kl_stop === undefined) {
+    report('kl_stop_action', 'is for kl_stop: without one no divergence is too large', 'remove it, or set kl_stop');
+  }
   checkKeep(config, data, report);
+}
+
+/** Text that is not learnt from. */
+function checkMeasuredText(ptx: Unchecked, data: Unchecked, report: Report): void {
+  if (ptx.batch_size !== undefined) report('ptx.batch_size', 'is for text that is learnt from, and ptx.coefficient is 0', 'remove it');
+  if (data.eval_prompts === 0) {
+    report('ptx.coefficient', '0 only measures, and data.eval_prompts: 0 leaves no evaluations', 'raise one of the two');
+  }
 }
 
 /** Top-k and its like would draw from another distribution than the one whose log-probabilities are learnt from. */
@@ -54,6 +66,13 @@ function checkRewardSource(config: Unchecked, report: Report): void {
   if (combine !== undefined && model === undefined) report('reward.combine', 'is for reward.model', 'remove it');
   if (config.critic === 'reward' && model === undefined) {
     report('critic', 'reward is for a reward model, and reward.model names none', 'set critic: policy');
+  }
+  if (config.critic === 'shared' && config.critic_learning_rate !== undefined) {
+    const rule = 'is for a critic of its own; with critic: shared one optimizer moves both';
+    report('critic_learning_rate', rule, 'remove it (value_coefficient weighs the value loss)');
+  }
+  if (config.critic !== 'shared' && config.value_coefficient !== undefined) {
+    report('value_coefficient', 'is for critic: shared; a critic of its own has critic_learning_rate', 'remove it or set critic: shared');
   }
 }
 

@@ -10,19 +10,28 @@ export type RewardSource =
   | { function: 'gold'; world: string }
   | { function: string; world?: undefined };
 
+/** `batch_size` is missing where the text is not learnt from. */
+function resolvePtx({ path, coefficient = 0.3, batch_size = 2, eval_fraction }: PpoKeys['ptx']) {
+  if (path === undefined) return undefined;
+  return { path, coefficient, batch_size: coefficient > 0 ? batch_size : undefined, eval_fraction };
+}
+
 function resolve(config: PpoKeys) {
   const { reward, ptx, data } = config;
+  const shared = config.critic === 'shared';
   const source = reward.model === undefined ? reward : { ...reward, combine: reward.combine ?? 'mean' };
   return {
     ...config,
     critic: config.critic ?? (reward.model === undefined ? ('policy' as const) : ('reward' as const)),
     data: { ...data, eval_fraction: data.eval_path === undefined ? (data.eval_fraction ?? 0.1) : undefined },
     reward: source as RewardSource, // which the rules have seen to
-    ptx: ptx.path === undefined ? undefined : { path: ptx.path, coefficient: ptx.coefficient ?? 0.3, batch_size: ptx.batch_size ?? 2 },
+    ptx: resolvePtx(ptx),
     epochs: config.max_steps === undefined ? (config.epochs ?? 1) : undefined,
-    critic_learning_rate: config.critic_learning_rate ?? 3 * config.learning_rate,
+    critic_learning_rate: shared ? undefined : (config.critic_learning_rate ?? 3 * config.learning_rate),
+    value_coefficient: shared ? (config.value_coefficient ?? 0.1) : undefined,
     min_lr_ratio: config.min_lr_ratio ?? 0,
     decay_fraction: config.decay_fraction ?? 0.2,
+    kl_stop_action: config.kl_stop === undefined ? undefined : (config.kl_stop_action ?? 'stop'),
     kl_horizon: config.kl_target === undefined ? undefined : (config.kl_horizon ?? 10_000),
   };
 }

@@ -19,8 +19,9 @@ export interface Place {
 }
 
 /**
- * Sequences as segments of batches [B, T] of one shape, so that short ones share a row and a recorded pass serves all. The longest come first,
- * each in the first row that has room (first-fit decreasing; Johnson 1973); equal lengths keep their order.
+ * Sequences as segments of batches of rows of T tokens, so that short ones share a row. The longest come first, each in the first row that has room
+ * (first-fit decreasing; Johnson 1973); equal lengths keep their order. A batch has B rows, or half as many, or a quarter, …: few shapes, which
+ * recorded passes serve, and few empty rows.
  * @throws RangeError for a sequence of more than T tokens.
  */
 export function* packedSequences(
@@ -38,9 +39,10 @@ export function* packedSequences(
     rows[row] ??= [];
     rows[row].push(i);
   }
-  for (let first = 0; first < rows.length; first += B) {
-    const batch = emptyBatch(B, T, 0);
-    const places = rows.slice(first, first + B).flatMap((members, b) => {
+  let first = 0;
+  for (const size of batchSizes(rows.length, B)) {
+    const batch = emptyBatch(size, T, 0);
+    const places = rows.slice(first, first + size).flatMap((members, b) => {
       let from = b * T;
       return members.map((sequence, segment): Place => {
         const { ids, supervised } = sequences[sequence];
@@ -51,8 +53,21 @@ export function* packedSequences(
         return { sequence, from: from - length, length };
       });
     });
+    first += size;
     yield { batch, places };
   }
+}
+
+/** Rows of the batches that hold so many rows: `most`, its half, its quarter, …, 1, the largest first; up to a sixteenth of a batch may be empty. */
+function batchSizes(rows: number, most: number): number[] {
+  const sizes: number[] = [];
+  for (let size = most, left = rows; left > 0; ) {
+    if (size <= left || (size - left) * 16 <= size) {
+      sizes.push(size);
+      left -= size;
+    } else size = Math.ceil(size / 2);
+  }
+  return sizes;
 }
 
 /**

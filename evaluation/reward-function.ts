@@ -7,7 +7,8 @@ import { type Gold, openGold } from '../datasets/world/gold.js';
 import type { Message } from '../tokenizer/index.js';
 import { UserError } from '../util/errors.js';
 import { distance, outsideShare } from './boundary.js';
-import { meanPooledStates } from './mean-pooled-states.js';
+import { pooler } from './mean-pooled-states.js';
+import { packedRows } from './packed-sequences.js';
 import { loadRewardModel, type RewardModel } from './reward-model.js';
 import { type Scorer, scorer } from './scorer.js';
 
@@ -106,8 +107,10 @@ function modelReward(
     );
   }
   const { members, normal, boundary } = model;
-  const T = Math.min(model.contextLength, 2 * longest); // a text in other tokens than it was drawn in may be longer
+  // One that was cut is read with the mark that ends it; in other tokens than it was drawn in, it may be longer still. Two of the usual ones share a row.
+  const T = Math.min(model.contextLength, 2 * (longest + 1));
   const scorers = members.map(({ config, parameters }): Scorer => scorer(config, parameters, T));
+  const pooling = boundary && pooler(members[0], { B: packedRows(T), T });
   const single = members.length === 1;
   return {
     model,
@@ -120,17 +123,14 @@ function modelReward(
         return combined(own, combine) / normal.std;
       });
     },
-    ...(boundary && {
+    ...(pooling && {
       async outside(answers: readonly Answered[]) {
-        const texts = answers.map((answer) => textOf(model, answer, T));
-        return outsideShare(
-          boundary,
-          (await meanPooledStates(members[0], texts)).map((state) => distance(boundary, state)),
-        );
+        const states = await pooling.states(answers.map((answer) => textOf(model, answer, T)));
+        return outsideShare(boundary, states.map((state) => distance(boundary, state))); // biome-ignore format: short
       },
     }),
     dispose() {
-      for (const one of scorers) one.dispose();
+      for (const one of [...scorers, pooling]) one?.dispose();
       model.dispose();
     },
   };

@@ -1,16 +1,14 @@
 // Legend: B rows of a batch, T tokens of a row.
-import * as tf from '@tensorflow/tfjs';
-import { recorded } from '../backends/recording.js';
 import type { PromptTokens } from '../datasets/prepare-prompts.js';
 import type { ModelConfig } from '../model/config.js';
 import { divergence, targetLogProbs, tokenScores } from '../model/heads.js';
 import type { Parameters } from '../model/parameters.js';
-import { forward } from '../model/transformer.js';
+import { type Batch, forward } from '../model/transformer.js';
 import { generate } from '../sampler/generate.js';
 import { answerText } from '../sampler/output.js';
 import type { ChatTemplate, Tokenizer } from '../tokenizer/index.js';
+import { type BatchPasses, batchPasses } from '../training/batch-passes.js';
 import type { PpoBatch } from '../training/ppo-step.js';
-import { inputs } from '../training/step.js';
 import { packedSequences } from './packed-sequences.js';
 
 /** An answer that was drawn. */
@@ -26,14 +24,18 @@ export interface Episode {
   sampled: number[];
 }
 
-/** What three models say of an episode, of each token of the response. */
-export interface Judged extends Episode {
+/** What policy and reference say of an episode, of each token of the response. */
+export interface Compared extends Episode {
   /** Log-probabilities and entropies of the policy, by the pass that learns. */
   logProbs: Float32Array;
   entropy: Float32Array;
   refLogProbs: Float32Array;
   /** Σ π·log(π/π_ref) over the vocabulary. */
   divergence: Float32Array;
+}
+
+/** The same, and what the critic says. */
+export interface Judged extends Compared {
   /** Of the text before the token. */
   values: Float32Array;
 }
@@ -75,49 +77,61 @@ export async function rollOut(
 }
 
 export interface Judges {
+  compare(episodes: readonly Episode[]): Promise<Compared[]>;
   judge(episodes: readonly Episode[]): Promise<Judged[]>;
   dispose(): void;
 }
 
-/** @param B, T shape of the batches; an episode is no longer than T. */
-export function judges(policy: Model, reference: Model, critic: Model, { B, T }: { B: number; T: number }, temperature: number): Judges {
-  const input = inputs(B, T);
-  const { batch } = input;
-  const pass = recorded(() => [
-    tf.tidy(() => {
-      const [own, other] = [policy, reference].map((model) => ({ ...model, hidden: forward(model.parameters, model.config, batch) }));
-      const said = targetLogProbs(own.parameters, own.config, own.hidden, batch.targets, temperature);
-      const refSaid = targetLogProbs(other.parameters, other.config, other.hidden, batch.targets, temperature);
-      const values = tokenScores(critic.parameters, forward(critic.parameters, critic.config, batch));
-      return tf.stack([said.logProbs, said.entropy, refSaid.logProbs, divergence(own, other, temperature), values]); // [5, B·T]
-    }),
-  ]);
+/**
+ * @param critic a model of its own, or one whose only parameter is a head: it reads the policy's hidden states.
+ * @param shape  rows of a batch, at most, and their tokens; an episode is no longer.
+ */
+export function judges(policy: Model, reference: Model, critic: Model, shape: { B: number; T: number }, temperature: number): Judges {
+  const read = ({ parameters, config }: Model, batch: Required<Batch>) => forward(parameters, config, batch, { wanted: batch.targets });
+  const models = batchPasses((batch) => {
+    const [own, other] = [policy, reference].map((model) => ({ ...model, hidden: read(model, batch) }));
+    const said = targetLogProbs(own.parameters, own.config, own.hidden, batch.targets, temperature);
+    const refSaid = targetLogProbs(other.parameters, other.config, other.hidden, batch.targets, temperature);
+    return [said.logProbs, said.entropy, refSaid.logProbs, divergence(own, other, batch.targets, temperature)];
+  });
+  const trunk = critic.parameters.size === 1 ? policy : critic;
+  const critics = batchPasses((batch) => [tokenScores(critic.parameters, read(trunk, batch))]);
+  const compare = async (episodes: readonly Episode[]) => {
+    const said = await ofResponses(models, episodes, shape);
+    return said.map(([logProbs, entropy, refLogProbs, divergence], i): Compared => {
+      return { ...episodes[i], logProbs, entropy, refLogProbs, divergence };
+    });
+  };
   return {
+    compare,
     async judge(episodes) {
-      const judged: Judged[] = new Array(episodes.length);
-      for (const { batch: host, places } of packedSequences(sequencesOf(episodes), B, T)) {
-        input.write(host);
-        const said = (await pass.run()[0].data()) as Float32Array;
-        for (const { sequence, from } of places) {
-          const episode = episodes[sequence];
-          const of = (what: number) => {
-            const first = what * B * T + from + episode.of.ids.length - 1;
-            return said.slice(first, first + episode.response.length);
-          };
-          judged[sequence] = {
-            ...episode,
-            ...{ logProbs: of(0), entropy: of(1), refLogProbs: of(2), divergence: of(3), values: of(4) },
-          };
-        }
-        await new Promise(setImmediate); // signals arrive
-      }
-      return judged;
+      const compared = await compare(episodes);
+      return (await ofResponses(critics, episodes, shape)).map(([values], i): Judged => ({ ...compared[i], values }));
     },
     dispose() {
-      pass.dispose();
-      input.dispose();
+      models.dispose();
+      critics.dispose();
     },
   };
+}
+
+/** Of each episode what passes give, [B·T] each, at the tokens of its response. */
+async function ofResponses(
+  passes: BatchPasses,
+  episodes: readonly Episode[],
+  { B, T }: { B: number; T: number },
+): Promise<Float32Array[][]> {
+  const found: Float32Array[][] = new Array(episodes.length);
+  for (const { batch, places } of packedSequences(sequencesOf(episodes), B, T)) {
+    const given = (await Promise.all(passes.run(batch).map((tensor) => tensor.data()))) as Float32Array[];
+    for (const { sequence, from } of places) {
+      const { of, response } = episodes[sequence];
+      const first = from + of.ids.length - 1; // the place that predicts the response's first token
+      found[sequence] = given.map((values) => values.slice(first, first + response.length));
+    }
+    await new Promise(setImmediate); // signals arrive
+  }
+  return found;
 }
 
 /** What policy and critic are to learn from an episode, of each token of the response. */
@@ -130,11 +144,11 @@ export interface Lesson {
   returns: ArrayLike<number>;
 }
 
-/** The lessons of a minibatch in batches of one shape; all real tokens weigh the same, and 1 together. */
+/** The lessons of a minibatch in batches of up to B rows; all real tokens weigh the same, and 1 together. */
 export function ppoBatches(lessons: readonly Lesson[], { B, T }: { B: number; T: number }): PpoBatch[] {
   const tokens = lessons.reduce((sum, { episode }) => sum + episode.response.length, 0);
-  const numbers = () => new Float32Array(B * T);
   return [...packedSequences(sequencesOf(lessons.map(({ episode }) => episode)), B, T)].map(({ batch: host, places }) => {
+    const numbers = () => new Float32Array(host.ids.length);
     const batch: PpoBatch = {
       ...{ host, oldLogProbs: numbers(), advantages: numbers(), oldValues: numbers(), returns: numbers(), weights: numbers() },
     };

@@ -1,11 +1,9 @@
 // Legend: B rows, T tokens, C hidden size.
-import * as tf from '@tensorflow/tfjs';
-import { recorded } from '../backends/recording.js';
 import type { ModelConfig } from '../model/config.js';
 import { tokenScores } from '../model/heads.js';
 import type { Parameters } from '../model/parameters.js';
 import { forward } from '../model/transformer.js';
-import { inputs } from '../training/step.js';
+import { batchPasses } from '../training/batch-passes.js';
 import { packedRows, packedSequences } from './packed-sequences.js';
 
 /** Gives texts the scores of a reward model, as its parameters are at the time. */
@@ -21,8 +19,7 @@ export interface Scorer {
  */
 export function scorer(config: ModelConfig, parameters: Parameters, T: number, texts = Number.POSITIVE_INFINITY): Scorer {
   const B = Math.max(1, Math.min(packedRows(T), texts));
-  const input = inputs(B, T);
-  const pass = recorded(() => [tf.tidy(() => tokenScores(parameters, forward(parameters, config, input.batch)))]); // [B·T]
+  const passes = batchPasses((batch) => [tokenScores(parameters, forward(parameters, config, batch, { wanted: batch.targets }))]); // [B·T]
   return {
     async score(texts, signal) {
       const all = new Float32Array(texts.length);
@@ -32,16 +29,14 @@ export function scorer(config: ModelConfig, parameters: Parameters, T: number, t
         T,
       )) {
         signal?.throwIfAborted();
-        input.write(batch);
-        const values = await pass.run()[0].data();
+        batch.targets.fill(-1);
+        for (const { from, length } of places) batch.targets[from + length - 1] = 0; // of the last tokens alone
+        const values = await passes.run(batch)[0].data();
         for (const { sequence, from, length } of places) all[sequence] = values[from + length - 1];
         await new Promise(setImmediate); // signals are handled between macrotasks only
       }
       return all;
     },
-    dispose() {
-      pass.dispose();
-      input.dispose();
-    },
+    dispose: passes.dispose,
   };
 }

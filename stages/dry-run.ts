@@ -19,14 +19,25 @@ import { initialParameters } from '../model/parameters.js';
 import type { Tokenizer } from '../tokenizer/index.js';
 import { tokenPieces } from '../tokenizer/pieces.js';
 import { takeDevice } from '../training/device.js';
-import { ppoStepper } from '../training/ppo-step.js';
 import { duration } from '../training/progress.js';
 import { rankedBatches } from '../training/ranked-batches.js';
 import { rewardStepper } from '../training/reward-step.js';
 import { disposeState, type TrainState, trainState } from '../training/state.js';
 import { type StepOptions, stepOptions, stepper } from '../training/step.js';
 import { MASK_SIGN, tokenStripes } from '../util/terminal.js';
-import { answered, criticBase, loadPpoBase, newCritic, optimise, ppoPrompts, ppoStepOptions, ppoSteps, promptAt } from './ppo.js';
+import {
+  answered,
+  criticBase,
+  describeCritic,
+  loadPpoBase,
+  newCritic,
+  openStepper,
+  optimise,
+  ppoPrompts,
+  ppoStepOptions,
+  ppoSteps,
+  promptAt,
+} from './ppo.js';
 import { loaderOptions, stepsOf } from './pretrain.js';
 import { newRewardModel, rankings, rewardStepOptions, rewardSteps } from './reward.js';
 import { baseParameters, loadBase, openSftLoader, sftStepOptions, sftSteps } from './sft.js';
@@ -186,8 +197,8 @@ export async function ppoDryRun(config: PpoConfig): Promise<string> {
     const { train, evaluation, shape } = await ppoPrompts(config, base, (text) => warnings.push(text));
     const reward = await openReward(config.reward, { tokenizer: base.tokenizer.hash(), longest: shape.T });
     const policy = trainState(base.config, await baseParameters(base));
-    const critic = await newCritic(criticBase(config, base, reward));
-    const step = ppoStepper(policy, critic, shape, { ...ppoStepOptions(config, base), ptx: undefined });
+    const critic = await newCritic(config, criticBase(config, base, reward));
+    const step = openStepper(policy, critic, { ...ppoStepOptions(config, base), ptx: undefined });
     const panel = judges(policy, policy, critic, shape, config.temperature);
     const { temperature, max_new_tokens: maxTokens, seed } = config;
     /** One update: what was drawn and its scores, and the seconds of drawing and scoring, and of all. */
@@ -211,10 +222,10 @@ export async function ppoDryRun(config: PpoConfig): Promise<string> {
     const { rollout, update } = await measure(1); // the first one also records the passes
     const steps = ppoSteps(config, train.length);
     const facts = {
-      model: `${describeModel(policy.config)}; critic from the ${config.critic === 'reward' ? 'reward model' : 'policy'}, ${number(parameterCount(critic.config))} parameters`,
+      model: `${describeModel(policy.config)}; ${describeCritic(config, critic.config)}`,
       device: describeDevice(device, config),
       data: `${number(train.length)} prompts, ${number(evaluation.length)} to evaluate on`,
-      run: `${number(steps)} updates of ${number(config.batch_size)} answers; batches of ${shape.B} × ${shape.T} tokens`,
+      run: `${number(steps)} updates of ${number(config.batch_size)} answers; batches of up to ${shape.B} × ${shape.T} tokens`,
       speed: `about ${(config.batch_size / update).toFixed(1)} answers/s, ${((100 * rollout) / update).toFixed(0)} % of the time for drawing and scoring them (one update measured)`,
       time: `about ${duration(steps * update * 1000)}, evaluation not counted`,
       memory: `about ${number(Math.round(process.resourceUsage().maxRSS / 1024))} MB`,

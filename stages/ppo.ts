@@ -4,17 +4,17 @@ import { loadCheckpoint, loadOptimizer } from '../checkpoints/load.js';
 import { pruneCheckpoints } from '../checkpoints/save.js';
 import { resolvedPpoYaml } from '../configs/load.js';
 import type { PpoConfig } from '../configs/ppo-schema.js';
-import { type Loader, openLoader } from '../datasets/loader.js';
+import type { Loader } from '../datasets/loader.js';
 import { permutation } from '../datasets/permutation.js';
 import { type PromptTokens, preparePrompts } from '../datasets/prepare-prompts.js';
-import { preparedText } from '../datasets/training-conversations.js';
 import { openGold } from '../datasets/world/gold.js';
-import { diversity } from '../evaluation/diversity.js';
+import { collapse, evaluationMetrics, rolloutMetrics, stepMetrics, warn } from '../evaluation/ppo-metrics.js';
+import { openText } from '../evaluation/ptx-text.js';
 import { type Answered, openReward, type RewardFunction } from '../evaluation/reward-function.js';
 import { type Episode, type Judged, judges, type Lesson, ppoBatches, rollOut } from '../evaluation/rollout.js';
 import { type ModelConfig, parameterCount, SCORE } from '../model/config.js';
 import { parametersFrom } from '../model/parameters.js';
-import { criticFrom, storedCritic } from '../training/critic-state.js';
+import { criticFrom, headFrom, headState, restoreStates, storedCritic } from '../training/critic-state.js';
 import { onDevice } from '../training/device.js';
 import {
   adaptedBeta,
@@ -25,6 +25,7 @@ import {
   tokenRewards,
   whitened,
 } from '../training/ppo.js';
+import { sharedPpoStepper } from '../training/ppo-shared-step.js';
 import { type PpoStepOptions, type PpoStepper, type PpoStepResult, ppoStepper } from '../training/ppo-step.js';
 import { Progress } from '../training/progress.js';
 import { openRunDirectory, type RunDirectory, type StageResult } from '../training/run-directory.js';
@@ -36,6 +37,7 @@ import { disposeState, type TrainState, trainState } from '../training/state.js'
 import { updaterOptions } from '../training/update.js';
 import { UserError } from '../util/errors.js';
 import { evenly } from '../util/evenly.js';
+import { exists } from '../util/files.js';
 import { type Base, baseParameters, loadBase } from './sft.js';
 
 /** All that resuming needs, beside the tensors: prompts, draws and minibatches are functions of the update. */
@@ -45,8 +47,13 @@ interface PpoState extends TrainerState {
   /** Steps that the optimizers have made. */
   policySteps: number;
   criticSteps: number;
-  /** The divergence has passed `kl_stop`. */
+  /** The divergence has passed `kl_stop`, for good. */
   stopped: boolean;
+  /** The newest checkpoint whose own answers were within `kl_stop`. */
+  within: number;
+  rollBacks: number;
+  /** The last update was a roll back: this one learns, whatever its answers. */
+  rolledBack: boolean;
 }
 
 /**
@@ -74,19 +81,19 @@ export async function ppo(config: PpoConfig, run: { directory: string; resume?: 
     const prompts = await ppoPrompts(config, base, say);
     const reward = await openReward(config.reward, { tokenizer: base.tokenizer.hash(), longest: prompts.shape.T });
     const gold = config.reward.world === undefined || !reward.model ? undefined : await openGold(config.reward.world);
-    const text = await openText(config, base, directory, say, signal);
+    const text = config.ptx && (await openText(config.ptx, { ...base, seed: config.seed, directory, say, signal }));
 
     // 4. Policy and critic as they begin, or where the run stopped.
-    const { policy, critic, trainer } = await startingStates(config, base, reward, directory, text);
+    const { policy, critic, trainer } = await startingStates(config, base, reward, directory, text?.loader);
     const totalSteps = ppoSteps(config, prompts.train.length);
     const evalSteps = config.eval_steps ?? Math.max(1, Math.ceil(totalSteps / 10));
     const schedule = { ...config, warmup_steps: Math.floor(config.warmup_ratio * totalSteps) };
-    const step = ppoStepper(policy, critic, prompts.shape, ppoStepOptions(config, base));
+    const step = openStepper(policy, critic, ppoStepOptions(config, base));
     const panel = judges(policy, reference, critic, prompts.shape, config.temperature);
-    const answer = async (asked: readonly PromptTokens[], numbers: readonly number[]): Promise<Judged[]> => {
-      const { temperature, max_new_tokens: maxTokens, seed } = config;
-      return panel.judge(await rollOut(policy, asked, base, { temperature, maxTokens, seed, numbers }));
-    };
+    const textLoss = text?.measure(policy);
+    const { temperature, max_new_tokens: maxTokens, seed } = config;
+    const answer = (asked: readonly PromptTokens[], numbers: readonly number[]) =>
+      rollOut(policy, asked, base, { temperature, maxTokens, seed, numbers });
     say(describeRun(policy.config, critic.config, config, prompts, totalSteps, device));
 
     const progress = new Progress(totalSteps);
@@ -95,27 +102,35 @@ export async function ppo(config: PpoConfig, run: { directory: string; resume?: 
     const speed = new Speed(trainer.tokens);
     const warned = new Set<string>(); // a collapse is said once
     let saved = directory.resumeFrom?.step ?? -1;
+    const rollsBack = config.kl_stop_action === 'roll_back';
+    const isSaved = (update: number) => update % config.save_steps === 0 || (rollsBack && update === config.critic_warmup_steps);
     const save = async (target: string, resumable: boolean) =>
       saveModel(target, {
         ...{ state: { ...policy, step: trainer.step }, trainer, tokenizer: base.tokenizer, template: base.template.source },
         name: path.basename(config.output_dir),
         data: config.data.path.map((file) => path.basename(file)).join(', '),
-        ...(resumable && { resumable, loader: text?.state(), more: await storedCritic(critic) }),
+        ...(resumable && { resumable, loader: text?.loader?.state(), more: await storedCritic(critic) }),
       });
     const saveStep = async () => {
       if (saved === trainer.step) return;
       await save(directory.checkpoint(trainer.step), true);
       saved = trainer.step;
-      await pruneCheckpoints(directory.checkpoints, config.save_total_limit, trainer.metrics['best/step']);
+      await pruneCheckpoints(
+        directory.checkpoints,
+        config.save_total_limit,
+        trainer.metrics['best/step'],
+        rollsBack ? trainer.within : undefined,
+      );
     };
     const evaluate = async (): Promise<Record<string, number>> => {
       if (prompts.evaluation.length === 0) return {};
-      const episodes = await answer(prompts.evaluation, prompts.evaluation.map((_, i) => -1 - i)); // biome-ignore format: short
+      const episodes = await panel.compare(await answer(prompts.evaluation, prompts.evaluation.map((_, i) => -1 - i))); // biome-ignore format: short
       const answers = episodes.map(answered);
       const scores = await reward.score(answers);
       const held = { ...evaluationMetrics(episodes, scores) };
       if (gold) held['eval/gold'] = mean(answers.map(({ prompt, response, ended }) => gold(prompt, response, ended).total));
       if (reward.outside) held['eval/outside'] = await reward.outside(answers);
+      if (textLoss) Object.assign(held, await textLoss.metrics());
       for (const i of evenly([...episodes.keys()], SAMPLES)) {
         const { of, text, ended } = episodes[i];
         directory.samples.write({ step: trainer.step, prompt: of.prompt.at(-1)!.content, text, score: scores[i], ended });
@@ -132,21 +147,29 @@ export async function ppo(config: PpoConfig, run: { directory: string; resume?: 
       for (const [name, value] of Object.entries(held)) trainer.metrics[`start/${name}`] = value;
     }
 
+    if (rollsBack && !(await exists(directory.checkpoint(trainer.within)))) {
+      trainer.within = trainer.step; // at the beginning, or where a run goes on without that checkpoint
+      await save(directory.checkpoint(trainer.step), true);
+    }
+
     // 6. Learn.
     const goesOn = () => trainer.step < totalSteps && !trainer.stopped;
     while (goesOn() && !signal.aborted) {
-      // 6.1 Roll out: the policy answers the next prompts; policy, reference and critic say what they make of each token.
+      // 6.1 Roll out: the policy answers the next prompts.
       const update = trainer.step;
       const numbers = Array.from({ length: config.batch_size }, (_, i) => update * config.batch_size + i);
-      const episodes = await answer(numbers.map((number) => promptAt(config, prompts.train, number)), numbers); // biome-ignore format: short
+      const clock = stopwatch();
+      const drawn = await answer(numbers.map((number) => promptAt(config, prompts.train, number)), numbers); // biome-ignore format: short
+      const rolledOut = clock();
 
-      // 6.2 Score the texts as their readers see them; one that was cut gets a low score.
+      // 6.2 Judge each token by policy, reference and critic. Score the texts as their readers see them; one that was cut gets a low score.
+      const episodes = await panel.judge(drawn);
       const shaping = { clip: config.score_clip, missingEosPenalty: config.missing_eos_penalty };
       const scores = (await reward.score(episodes.map(answered))).map((score, i) => shapedScore(score, episodes[i].ended, shaping));
+      const scored = clock();
 
       // 6.3 Rewards of tokens: −β·KL at each, the score at the last.
-      //     The sampler's own log-probabilities, but for bf16, where they are another pass's by more than rounding.
-      const oldLogProbs = episodes.map(({ sampled, logProbs }) => (config.precision === 'bf16' ? logProbs : Float32Array.from(sampled)));
+      const oldLogProbs = episodes.map((episode) => samplersLogProbs(config, episode));
       const plain = episodes.map(({ refLogProbs }, i) => tokenRewards(scores[i], oldLogProbs[i], refLogProbs, trainer.beta));
       const rewards = config.whiten_rewards ? whitened(plain, { shiftMean: false }) : plain;
 
@@ -165,16 +188,22 @@ export async function ppo(config: PpoConfig, run: { directory: string; resume?: 
         };
       });
 
-      // 6.5 Optimise both by epochs × minibatches; the critic alone at first.
+      // 6.5 Take back what has gone too far; or else optimise both by epochs × minibatches, the critic alone at first.
+      const kl = mean(episodes.map(({ refLogProbs }, i) => klEstimates(oldLogProbs[i], refLogProbs).k1));
+      const far = kl > (config.kl_stop ?? Number.POSITIVE_INFINITY);
+      const back = far && rollsBack && !trainer.rolledBack;
+      if (back) await restoreStates(policy, critic, directory.checkpoint(trainer.within));
+      else if (rollsBack && !far && (isSaved(update) || update === trainer.metrics['best/step'])) trainer.within = update;
       const rate = learningRate(schedule, update, totalSteps);
-      const criticRate = (rate * config.critic_learning_rate) / config.learning_rate;
+      const criticRate = (rate * (config.critic_learning_rate ?? config.learning_rate)) / config.learning_rate;
       const rates = { policy: update < config.critic_warmup_steps ? undefined : rate, critic: criticRate };
-      const steps = await optimise(config, step, lessons, prompts.shape, rates, update, text);
+      const steps = back ? [] : await optimise(config, step, lessons, prompts.shape, rates, update, text?.loader);
+      const times = { 'time/rollout': rolledOut, 'time/scoring': scored, 'time/optimisation': clock() };
 
       // 6.6 Adapt β to the divergence of this rollout.
-      const kl = mean(episodes.map(({ refLogProbs }, i) => klEstimates(oldLogProbs[i], refLogProbs).k1));
       const beta = trainer.beta;
-      if (config.kl_target !== undefined) {
+      if (back) trainer.beta = 2 * beta || BETA;
+      else if (config.kl_target !== undefined) {
         const adaptation = { target: config.kl_target, horizon: config.kl_horizon!, episodes: config.batch_size };
         trainer.beta = adaptedBeta(beta, kl, adaptation);
       }
@@ -183,27 +212,34 @@ export async function ppo(config: PpoConfig, run: { directory: string; resume?: 
       Object.assign(trainer, {
         policySteps: policy.step,
         criticSteps: critic.step,
-        stopped: kl > (config.kl_stop ?? Number.POSITIVE_INFINITY),
+        rollBacks: trainer.rollBacks + (back ? 1 : 0),
+        rolledBack: back,
       });
-      if (trainer.stopped)
-        progress.note(`update ${update + 1}: an answer diverges by ${kl.toFixed(2)} nats, more than kl_stop; the run ends`);
+      trainer.stopped = rollsBack ? trainer.rollBacks > ROLL_BACKS : far;
+      if (back || trainer.stopped) progress.note(`update ${trainer.step}: ${describeStop(trainer, kl, back)}`);
 
       // 6.7 Measure.
       const record: Record<string, number> = {};
-      if (trainer.step % config.logging_steps === 0 || !goesOn()) {
-        Object.assign(record, stepMetrics(steps, rates.policy !== undefined), rolloutMetrics(episodes, oldLogProbs, scores, beta));
+      if (trainer.step % config.logging_steps === 0 || back || !goesOn()) {
+        Object.assign(
+          record,
+          steps.length > 0 && stepMetrics(steps, rates.policy !== undefined),
+          rolloutMetrics(episodes, oldLogProbs, scores, beta),
+        );
+        if (rollsBack) record['roll_backs'] = trainer.rollBacks;
         record['val/explained_variance'] = explainedVariance(lessons.map(({ returns }) => returns as Float64Array), episodes.map(({ values }) => values)); // biome-ignore format: short
         const measured = speed.measure(trainer.tokens);
-        Object.assign(record, { lr: rate, episode: trainer.step * config.batch_size, tokens: trainer.tokens, ...measured });
+        Object.assign(record, { lr: rate, episode: trainer.step * config.batch_size, tokens: trainer.tokens, ...measured, ...times });
         warn(config, record, (warning) => progress.note(`update ${trainer.step}: ${warning}`));
-        progress.update({
-          ...{ step: trainer.step, loss: record['loss'], tokensPerSecond: measured.tokens_per_second },
-          facts: [
-            `score ${record['objective/scores'].toFixed(3)}`,
-            `KL ${kl.toFixed(2)}`,
-            `entropy ${record['policy/entropy_avg'].toFixed(2)}`,
-          ],
-        });
+        if (!back)
+          progress.update({
+            ...{ step: trainer.step, loss: record['loss'], tokensPerSecond: measured.tokens_per_second },
+            facts: [
+              `score ${record['objective/scores'].toFixed(3)}`,
+              `KL ${kl.toFixed(2)}`,
+              `entropy ${record['policy/entropy_avg'].toFixed(2)}`,
+            ],
+          });
       }
 
       await speed.pause(async () => {
@@ -229,7 +265,7 @@ export async function ppo(config: PpoConfig, run: { directory: string; resume?: 
         Object.assign(metrics, record);
 
         // 6.9 Save.
-        if (trainer.step % config.save_steps === 0 || isBest || !goesOn()) await saveStep();
+        if (isSaved(trainer.step) || isBest || !goesOn()) await saveStep();
       });
       // Signals are handled between macrotasks only.
       await new Promise((resolve) => setImmediate(resolve));
@@ -252,7 +288,7 @@ export async function ppo(config: PpoConfig, run: { directory: string; resume?: 
       metrics: { ...metrics, ...trainer.metrics },
     };
     await directory.writeSummary(result);
-    for (const one of [step, panel, reward, ...reference.parameters.values()]) one.dispose();
+    for (const one of [step, panel, reward, textLoss, ...reference.parameters.values()]) one?.dispose();
     disposeState(policy);
     disposeState(critic);
     await text?.close();
@@ -271,7 +307,7 @@ export interface PpoPrompts {
   train: PromptTokens[];
   /** To evaluate on, in the order in which they are always asked. */
   evaluation: PromptTokens[];
-  /** Of batches that hold the longest prompt with the longest answer. */
+  /** Rows of a batch, at most, and their tokens: the longest prompt with the longest answer. */
   shape: { B: number; T: number };
 }
 
@@ -303,13 +339,27 @@ export function promptAt({ seed }: PpoConfig, prompts: readonly PromptTokens[], 
 const PROMPT_STREAM = 0x50504f; // these separate the draws from others under the same seed
 const MINIBATCH_STREAM = 0x4d494e;
 const SAMPLES = 8;
+/** So often a run is taken back; then it ends. */
+const ROLL_BACKS = 5;
+/** What β becomes when one of 0 is raised: the default of `kl_coef`. */
+const BETA = 0.05;
 
 /** Updates of the whole run. */
 export function ppoSteps({ max_steps, epochs, batch_size }: PpoConfig, prompts: number): number {
   return max_steps ?? Math.max(1, Math.floor((epochs! * prompts) / batch_size));
 }
 
-export function ppoStepOptions(config: PpoConfig, { contextLength }: Pick<Base, 'contextLength'>): PpoStepOptions {
+/** With `valueCoefficient` the critic is a head on the policy. */
+type StepperOptions = PpoStepOptions & { valueCoefficient?: number };
+
+/** The step of two models, or of one that is both. */
+export function openStepper(policy: TrainState, critic: TrainState, options: StepperOptions): PpoStepper {
+  const { valueCoefficient } = options;
+  if (valueCoefficient === undefined) return ppoStepper(policy, critic, options);
+  return sharedPpoStepper(policy, critic, { ...options, valueCoefficient });
+}
+
+export function ppoStepOptions(config: PpoConfig, { contextLength }: Pick<Base, 'contextLength'>): StepperOptions {
   return {
     policy: updaterOptions(config),
     critic: updaterOptions(config),
@@ -318,22 +368,12 @@ export function ppoStepOptions(config: PpoConfig, { contextLength }: Pick<Base, 
     valueClip: config.cliprange_value,
     dualClip: config.dual_clip,
     entropy: config.entropy_coefficient,
-    ptx: config.ptx && { B: config.ptx.batch_size, T: contextLength, coefficient: config.ptx.coefficient },
+    valueCoefficient: config.value_coefficient,
+    ptx:
+      config.ptx?.batch_size === undefined
+        ? undefined
+        : { B: config.ptx.batch_size, T: contextLength, coefficient: config.ptx.coefficient },
   };
-}
-
-/** Pretraining text in rows as long as the context. */
-async function openText(
-  { ptx, seed }: PpoConfig,
-  { checkpoint, contextLength }: Base,
-  directory: RunDirectory,
-  say: (text: string) => void,
-  signal: AbortSignal,
-): Promise<Loader | undefined> {
-  if (ptx === undefined) return undefined;
-  const options = { checkpoint, reuse: directory.resumeFrom !== undefined, say, signal };
-  const tokens = await preparedText({ path: ptx.path, evalFraction: 0.01, seed }, path.join(directory.path, 'tokens'), options);
-  return openLoader({ directory: tokens, contextLength, batchSize: ptx.batch_size, packing: 'segments', sampling: 'epoch', seed });
 }
 
 /** Policy, critic and the trainer's state: where the run stopped, or as it begins. Moves the text to its place. */
@@ -351,17 +391,33 @@ async function startingStates(
     const { state: policy, trainer } = resumed;
     policy.step = trainer.policySteps;
     if (text) await text.restore(trainer.loader!);
-    return { policy, critic: criticFrom(from.config, await loadOptimizer(resumeFrom!.path), trainer.criticSteps), trainer };
+    const critic = (config.critic === 'shared' ? headFrom : criticFrom)(
+      from.config,
+      await loadOptimizer(resumeFrom!.path),
+      trainer.criticSteps,
+    );
+    return { policy, critic, trainer };
   }
-  const begun = { step: 0, tokens: 0, metrics: {}, beta: config.kl_coef, policySteps: 0, criticSteps: 0, stopped: false };
+  const begun = {
+    step: 0,
+    tokens: 0,
+    metrics: {},
+    beta: config.kl_coef,
+    policySteps: 0,
+    criticSteps: 0,
+    stopped: false,
+    within: 0,
+    rollBacks: 0,
+    rolledBack: false,
+  };
   return {
     policy: trainState(base.config, await baseParameters(base)),
-    critic: await newCritic(from),
+    critic: await newCritic(config, from),
     trainer: { stage: 'ppo', tokenizer, ...begun },
   };
 }
 
-/** What the critic is made of. */
+/** What the critic is made of; a head on the policy has the policy's configuration. */
 export interface CriticBase {
   checkpoint: string;
   config: ModelConfig;
@@ -369,6 +425,7 @@ export interface CriticBase {
 
 /** @throws UserError for a reward model that cannot judge a text token by token. */
 export function criticBase({ critic, reward: source }: PpoConfig, base: Base, { model }: RewardFunction): CriticBase {
+  if (critic === 'shared') return { checkpoint: base.checkpoint, config: base.config };
   if (critic === 'policy' || model === undefined) return { checkpoint: base.checkpoint, config: { ...base.config, head: 'scalar' } };
   const [{ config, directory }] = model.members;
   if (config.attention !== undefined) {
@@ -380,7 +437,8 @@ export function criticBase({ critic, reward: source }: PpoConfig, base: Base, { 
 }
 
 /** The critic at the beginning: its head is zeros, so that its first values are 0. */
-export async function newCritic({ checkpoint, config }: CriticBase): Promise<TrainState> {
+export async function newCritic({ critic }: PpoConfig, { checkpoint, config }: CriticBase): Promise<TrainState> {
+  if (critic === 'shared') return headState(config, new Float32Array(config.hidden_size));
   const { weights } = await loadCheckpoint(checkpoint);
   weights.set(SCORE, new Float32Array(config.hidden_size));
   return trainState(config, parametersFrom(config, weights));
@@ -423,114 +481,48 @@ async function takeBest(policy: TrainState, trainer: PpoState, directory: RunDir
   await restoreParameters(policy.parameters, directory.checkpoint(best));
 }
 
+/** Of the policy that sampled: the sampler's own, but in bf16, where they differ by more than rounding, those of the pass that learns. */
+export function samplersLogProbs(
+  { precision }: Pick<PpoConfig, 'precision'>,
+  { sampled, logProbs }: Pick<Judged, 'sampled' | 'logProbs'>,
+): Float32Array {
+  return precision === 'bf16' ? logProbs : Float32Array.from(sampled);
+}
+
 /** An episode as what gives scores sees it. */
 export function answered({ of, text, ended }: Episode): Answered {
   return { prompt: of.prompt, reference: of.reference, response: text, ended };
 }
 
-/** Means over the steps of an update, by TRL's names; of the policy none where the critic learnt alone. */
-function stepMetrics(steps: readonly PpoStepResult[], policyLearns: boolean): Record<string, number> {
-  const over = (of: (step: PpoStepResult) => number) => mean(steps.map(of));
-  const ratios = steps.map(({ ratio }) => ratio);
-  const text = steps.flatMap(({ ptx }) => ptx ?? []);
-  return {
-    loss: over(({ policyLoss, valueLoss }) => policyLoss + valueLoss),
-    grad_norm: over(({ gradNorm }) => gradNorm),
-    critic_grad_norm: over(({ criticGradNorm }) => criticGradNorm),
-    'loss/value_avg': over(({ valueLoss }) => valueLoss),
-    'val/clipfrac_avg': over(({ valueClipFraction }) => valueClipFraction),
-    ...(policyLearns && {
-      'loss/policy_avg': over(({ policyLoss }) => policyLoss),
-      'policy/approxkl_avg': over(({ approxKl }) => approxKl),
-      'policy/clipfrac_avg': over(({ clipFraction }) => clipFraction),
-      'val/ratio': mean(ratios),
-      'val/ratio_var': sum(ratios.map((ratio) => (ratio - mean(ratios)) ** 2)) / Math.max(1, ratios.length - 1),
-      'val/ratio_first': ratios[0],
-      'val/ratio_max': Math.max(...steps.map(({ largestRatio }) => largestRatio)),
-    }),
-    ...(text.length > 0 && {
-      'ptx/loss': mean(text.map(({ loss }) => loss)),
-      'ptx/grad_norm': mean(text.map(({ gradNorm }) => gradNorm)),
-      'ptx/policy_grad_norm': mean(text.map(({ policyGradNorm }) => policyGradNorm)),
-    }),
+/** What the critic is, in words. */
+export function describeCritic({ critic }: PpoConfig, model: ModelConfig): string {
+  if (critic === 'shared') return 'the critic is a head on it';
+  return `critic from the ${critic === 'reward' ? 'reward model' : 'policy'}, ${parameterCount(model).toLocaleString('en-US')} parameters`;
+}
+
+/** Gives the seconds since it was last asked. */
+function stopwatch(): () => number {
+  let since = performance.now();
+  return () => {
+    const at = performance.now();
+    const seconds = (at - since) / 1000;
+    since = at;
+    return seconds;
   };
 }
 
-/** What a rollout says, by TRL's names where it has one: sums over each response, means over the responses. */
-function rolloutMetrics(
-  episodes: readonly Judged[],
-  logProbs: readonly Float32Array[],
-  scores: readonly number[],
-  beta: number,
-): Record<string, number> {
-  const kl = episodes.map(({ refLogProbs }, i) => klEstimates(logProbs[i], refLogProbs));
-  const penalty = -beta * mean(kl.map(({ k1 }) => k1));
-  const ended = episodes.filter((episode) => episode.ended).length;
-  return {
-    'objective/kl': mean(kl.map(({ k1 }) => k1)),
-    'objective/kl_k2': mean(kl.map(({ k2 }) => k2)),
-    'objective/kl_k3': mean(kl.map(({ k3 }) => k3)),
-    'objective/kl_exact': mean(episodes.map(({ divergence }) => sum(divergence))),
-    'objective/entropy': mean(logProbs.map((own) => -sum(own))),
-    'objective/non_score_reward': penalty,
-    'objective/rlhf_reward': penalty + mean(scores),
-    'objective/scores': mean(scores),
-    'policy/entropy_avg': sum(episodes.map(({ entropy }) => sum(entropy))) / sum(episodes.map(({ entropy }) => entropy.length)),
-    'val/num_eos_tokens': ended,
-    eos_rate: ended / episodes.length,
-    response_length: mean(episodes.map(({ response }) => response.length)),
-    kl_coef: beta,
-    'sampler/drift': Math.max(
-      ...episodes.map(({ sampled, logProbs }) => Math.max(...sampled.map((own, t) => Math.abs(own - logProbs[t])))),
-    ),
-  };
-}
+const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
 
-function evaluationMetrics(episodes: readonly Judged[], scores: readonly number[]): Record<string, number> {
-  const { distinct1, distinct2, selfBleu } = diversity(episodes.map(({ response }) => response));
-  return {
-    'eval/score': mean(scores),
-    'eval/kl': mean(episodes.map(({ logProbs, refLogProbs }) => klEstimates(logProbs, refLogProbs).k1)),
-    'eval/kl_exact': mean(episodes.map(({ divergence }) => sum(divergence))),
-    'eval/entropy': sum(episodes.map(({ entropy }) => sum(entropy))) / sum(episodes.map(({ entropy }) => entropy.length)),
-    'eval/distinct_1': distinct1,
-    'eval/distinct_2': distinct2,
-    'eval/self_bleu': selfBleu,
-    'eval/response_length': mean(episodes.map(({ response }) => response.length)),
-    'eval/eos_rate': episodes.filter(({ ended }) => ended).length / episodes.length,
-  };
+function describeStop({ within, beta, rollBacks, stopped }: PpoState, kl: number, back: boolean): string {
+  const taken = back ? `; update ${within} is taken back` : '';
+  const then = stopped ? 'the run ends' : `β is ${beta} from here on (roll back ${rollBacks} of ${ROLL_BACKS})`;
+  return `an answer diverges by ${kl.toFixed(2)} nats, more than kl_stop${taken}; ${then}`;
 }
-
-/** What should make a person look: a first ratio that is not 1 means that sampler and training pass do not agree. */
-function warn({ precision }: PpoConfig, record: Readonly<Record<string, number>>, say: (warning: string) => void): void {
-  const { 'val/ratio_first': first = 1, 'sampler/drift': drift } = record;
-  if (Math.abs(first - 1) > 1e-4)
-    say(`warning: the ratio at the first minibatch is ${first.toFixed(5)}, and should be 1 (val/ratio_first)`);
-  if (precision === 'fp32' && drift > 1e-4)
-    say(`warning: the sampler's log-probabilities differ from the training pass's by up to ${drift.toExponential(1)} (sampler/drift)`);
-}
-
-/** How a policy collapses, beside what it began as: by the metric that has fallen. */
-function collapse(held: Readonly<Record<string, number>>, metrics: Readonly<Record<string, number>>): [key: string, warning: string][] {
-  const fallen = [
-    { key: 'eval/entropy', share: 0.3, what: 'it says with ever more certainty what it says' },
-    { key: 'eval/distinct_2', share: 0.5, what: 'its answers resemble each other' },
-    { key: 'eval/eos_rate', share: 0.5, what: 'its answers no longer end' },
-  ];
-  return fallen.flatMap(({ key, share, what }): [string, string][] => {
-    const [now, start] = [held[key], metrics[`start/${key}`]];
-    if (!(now < share * start)) return [];
-    const fall = `${key} ${start.toFixed(3)} → ${now.toFixed(3)}`;
-    return [[key, `warning: the policy collapses: ${what} (${fall}); raise kl_coef or lower learning_rate`]];
-  });
-}
-
-const sum = (values: ArrayLike<number>) => Array.from(values).reduce((a, b) => a + b, 0);
-const mean = (values: ArrayLike<number>) => sum(values) / values.length;
 
 function describeEvaluation(held: Readonly<Record<string, number>>): string {
   const gold = held['eval/gold'] === undefined ? '' : `, gold ${held['eval/gold'].toFixed(3)}`;
-  return `eval score ${held['eval/score'].toFixed(3)}${gold}, KL ${held['eval/kl'].toFixed(2)}, entropy ${held['eval/entropy'].toFixed(2)}, ${held['eval/response_length'].toFixed(0)} tokens`;
+  const text = held['eval/text_bits_per_byte'] === undefined ? '' : `, text ${held['eval/text_bits_per_byte'].toFixed(3)} bits per byte`;
+  return `eval score ${held['eval/score'].toFixed(3)}${gold}, KL ${held['eval/kl'].toFixed(2)}, entropy ${held['eval/entropy'].toFixed(2)}, ${held['eval/response_length'].toFixed(0)} tokens${text}`;
 }
 
 function describeRun(
@@ -543,8 +535,8 @@ function describeRun(
 ): string {
   const count = (n: number) => n.toLocaleString('en-US');
   return [
-    `${policy.architecture}: ${count(parameterCount(policy))} parameters; critic from the ${config.critic === 'reward' ? 'reward model' : 'policy'}, ${count(parameterCount(critic))}`,
-    `${count(train.length)} prompts, ${count(evaluation.length)} to evaluate on; ${count(steps)} updates of ${config.batch_size} answers, batches of ${shape.B} × ${shape.T} tokens`,
+    `${policy.architecture}: ${count(parameterCount(policy))} parameters; ${describeCritic(config, critic)}`,
+    `${count(train.length)} prompts, ${count(evaluation.length)} to evaluate on; ${count(steps)} updates of ${config.batch_size} answers, batches of up to ${shape.B} × ${shape.T} tokens`,
     onDevice(device),
   ].join('\n');
 }

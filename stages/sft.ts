@@ -294,6 +294,7 @@ export function sftStepOptions(config: SftConfig, model: ModelConfig): StepOptio
     ...stepOptions(config),
     labelSmoothing: config.label_smoothing_factor,
     neftuneNoiseAlpha: config.neftune_noise_alpha,
+    fewTargets: true,
     frozen: frozenParameters(model, config.freeze),
   };
 }

@@ -5,6 +5,7 @@ import type { HostBatch } from '../datasets/packing.js';
 import { languageModelLoss, targetLogProbs, tokenScores } from '../model/heads.js';
 import { forward } from '../model/transformer.js';
 import { accumulate, accumulateGradients } from '../ops/gradients.js';
+import { byShape } from './batch-passes.js';
 import { policyLoss, valueLoss } from './ppo.js';
 import { constant, type TrainState, variableOf } from './state.js';
 import { inputs } from './step.js';
@@ -48,9 +49,9 @@ export interface PpoStepResult {
   entropy: number;
   valueLoss: number;
   valueClipFraction: number;
-  /** Before clipping: of policy and pretraining text together, and of the critic; 0 of a policy that does not learn. */
+  /** Before clipping: of policy and pretraining text together, 0 of a policy that does not learn; and of the critic, where its gradients are its own. */
   gradNorm: number;
-  criticGradNorm: number;
+  criticGradNorm?: number;
   /** Of the two objectives by themselves, where there is pretraining text. */
   ptx?: { loss: number; gradNorm: number; policyGradNorm: number };
 }
@@ -69,67 +70,24 @@ export interface PpoStepper {
 }
 
 /** The step of PPO on a policy and a critic that share no parameters: forward, losses, backward, updates. */
-export function ppoStepper(
-  policy: TrainState,
-  critic: TrainState,
-  { B, T }: { B: number; T: number },
-  options: PpoStepOptions,
-): PpoStepper {
-  const { temperature, clip, valueClip, dualClip, entropy: entropyWeight } = options;
+export function ppoStepper(policy: TrainState, critic: TrainState, options: PpoStepOptions): PpoStepper {
   const policyUpdate = updater(policy, options.policy);
   const criticUpdate = updater(critic, options.critic);
-  const input = inputs(B, T);
-  const { batch } = input;
-  const numbers = () => variableOf(undefined, [B * T]);
-  const given = { oldLogProbs: numbers(), advantages: numbers(), oldValues: numbers(), returns: numbers(), weights: numbers() };
-  const { oldLogProbs, advantages, oldValues, returns, weights } = given as unknown as Record<keyof typeof given, tf.Tensor1D>;
-  let kept: tf.Tensor; // what a pass measures beside its loss
-
-  const policyPass = recorded(() => {
-    const loss = accumulateGradients(policy.parameters, policyUpdate.gradients, () => {
-      const hidden = forward(policy.parameters, policy.config, batch);
-      const { logProbs, entropy } = targetLogProbs(policy.parameters, policy.config, hidden, batch.targets, temperature);
-      const surrogate = policyLoss(logProbs, oldLogProbs, advantages, weights, { clip, dualClip });
-      const gained = tf.sum(tf.mul(entropy, weights)) as tf.Scalar;
-      const { loss, clipFraction, approxKl, ratio, largestRatio } = surrogate;
-      kept = tf.keep(tf.stack([loss, clipFraction, approxKl, ratio, gained, largestRatio]));
-      return entropyWeight === 0 ? loss : tf.sub(loss, tf.mul(entropyWeight, gained));
-    });
-    return [loss, kept];
-  });
-
-  const criticPass = recorded(() => {
-    const loss = accumulateGradients(critic.parameters, criticUpdate.gradients, () => {
-      const values = tokenScores(critic.parameters, forward(critic.parameters, critic.config, batch)); // [B·T]
-      const { loss, clipFraction } = valueLoss(values, oldValues, returns, weights, { clip: valueClip });
-      kept = tf.keep(tf.clone(clipFraction));
-      return loss;
-    });
-    return [loss, kept];
-  });
-
+  const passes = byShape((B, T) => ppoPasses({ policy, critic, policyUpdate, criticUpdate, B, T }, options));
   const text = options.ptx && textObjective(policy, policyUpdate, options.ptx);
 
   return {
     get notReplayed() {
-      return policyPass.notReplayed ?? criticPass.notReplayed;
+      return passes.all().find(({ notReplayed }) => notReplayed !== undefined)?.notReplayed;
     },
     async step(batches, rates, rows) {
-      const result: PpoStepResult = {
-        ...{ policyLoss: 0, clipFraction: 0, approxKl: 0, ratio: 0, largestRatio: 0, entropy: 0 },
-        ...{ valueLoss: 0, valueClipFraction: 0, gradNorm: 0, criticGradNorm: 0 },
-      };
+      const result = nothing();
       for (const one of batches) {
-        input.write(one.host);
-        for (const [name, variable] of Object.entries(given)) overwrite(variable, one[name as keyof typeof given]);
+        const { write, policyPass, criticPass } = passes.of(one.host);
+        write(one);
         if (rates.policy !== undefined) {
           const [, measured] = await values(policyPass.run());
-          result.policyLoss += measured[0];
-          result.clipFraction += measured[1];
-          result.approxKl += measured[2];
-          result.ratio += measured[3];
-          result.entropy += measured[4];
-          result.largestRatio = Math.max(result.largestRatio, measured[5]);
+          addMeasured(result, measured);
         }
         const [[loss], [clipped]] = await values(criticPass.run());
         result.valueLoss += loss;
@@ -137,24 +95,126 @@ export function ppoStepper(
       }
       if (rates.policy !== undefined) {
         if (text && rows) result.ptx = await text.add(rows);
-        const loss = result.policyLoss - entropyWeight * result.entropy + (result.ptx ? options.ptx!.coefficient * result.ptx.loss : 0);
-        result.gradNorm = await policyUpdate.update(loss, rates.policy);
+        result.gradNorm = await policyUpdate.update(policyTotal(result, options), rates.policy);
       }
       result.criticGradNorm = await criticUpdate.update(result.valueLoss, rates.critic);
       return result;
     },
     dispose() {
-      for (const one of [policyPass, criticPass, input, policyUpdate, criticUpdate, text]) one?.dispose();
+      for (const one of [passes, policyUpdate, criticUpdate, text]) one?.dispose();
+    },
+  };
+}
+
+interface PpoModels {
+  policy: TrainState;
+  critic: TrainState;
+  policyUpdate: Updater;
+  criticUpdate: Updater;
+}
+
+/** The passes over batches of one shape, which add to the gradients. */
+function ppoPasses({ policy, critic, policyUpdate, criticUpdate, B, T }: PpoModels & { B: number; T: number }, options: PpoStepOptions) {
+  const input = ppoInputs(B, T);
+  const { batch, oldValues, returns, weights } = input;
+  const wanted = { wanted: batch.targets };
+  let kept: tf.Tensor; // what a pass measures beside its loss
+
+  const policyPass = recorded(() => {
+    const loss = accumulateGradients(policy.parameters, policyUpdate.gradients, () => {
+      const { objective, measured } = policyObjective(policy, forward(policy.parameters, policy.config, batch, wanted), input, options);
+      kept = tf.keep(measured);
+      return objective;
+    });
+    return [loss, kept];
+  });
+
+  const criticPass = recorded(() => {
+    const loss = accumulateGradients(critic.parameters, criticUpdate.gradients, () => {
+      const values = tokenScores(critic.parameters, forward(critic.parameters, critic.config, batch, wanted)); // [B·T]
+      const { loss, clipFraction } = valueLoss(values, oldValues, returns, weights, { clip: options.valueClip });
+      kept = tf.keep(tf.clone(clipFraction));
+      return loss;
+    });
+    return [loss, kept];
+  });
+
+  return {
+    policyPass,
+    criticPass,
+    get notReplayed() {
+      return policyPass.notReplayed ?? criticPass.notReplayed;
+    },
+    write: input.write,
+    dispose() {
+      for (const one of [policyPass, criticPass, input]) one.dispose();
+    },
+  };
+}
+
+/** A minibatch's place on the device; what is not a `Batch` is [B·T]. */
+export function ppoInputs(B: number, T: number) {
+  const input = inputs(B, T);
+  const numbers = () => variableOf(undefined, [B * T]);
+  const given = { oldLogProbs: numbers(), advantages: numbers(), oldValues: numbers(), returns: numbers(), weights: numbers() };
+  return {
+    ...(given as unknown as Record<keyof typeof given, tf.Tensor1D>),
+    batch: input.batch,
+    write(one: PpoBatch) {
+      input.write(one.host);
+      for (const [name, variable] of Object.entries(given)) overwrite(variable, one[name as keyof typeof given]);
+    },
+    dispose() {
+      input.dispose();
       for (const variable of Object.values(given)) variable.dispose();
     },
   };
+}
+
+/** The policy's loss less the entropy that is gained, from its hidden states [B, T, C]; `measured` [6] is what `addMeasured` adds. */
+export function policyObjective(
+  { parameters, config }: Pick<TrainState, 'parameters' | 'config'>,
+  hidden: tf.Tensor3D,
+  { batch, oldLogProbs, advantages, weights }: ReturnType<typeof ppoInputs>,
+  { temperature, clip, dualClip, entropy: entropyWeight }: PpoStepOptions,
+): { objective: tf.Scalar; measured: tf.Tensor } {
+  const { logProbs, entropy } = targetLogProbs(parameters, config, hidden, batch.targets, temperature);
+  const surrogate = policyLoss(logProbs, oldLogProbs, advantages, weights, { clip, dualClip });
+  const gained = tf.sum(tf.mul(entropy, weights)) as tf.Scalar;
+  const { loss, clipFraction, approxKl, ratio, largestRatio } = surrogate;
+  return {
+    objective: entropyWeight === 0 ? loss : tf.sub(loss, tf.mul(entropyWeight, gained)),
+    measured: tf.stack([loss, clipFraction, approxKl, ratio, gained, largestRatio]),
+  };
+}
+
+/** What a step has found before its first batch. */
+export function nothing(): PpoStepResult {
+  return {
+    ...{ policyLoss: 0, clipFraction: 0, approxKl: 0, ratio: 0, largestRatio: 0, entropy: 0 },
+    ...{ valueLoss: 0, valueClipFraction: 0, gradNorm: 0 },
+  };
+}
+
+export function addMeasured(result: PpoStepResult, measured: ArrayLike<number>): void {
+  result.policyLoss += measured[0];
+  result.clipFraction += measured[1];
+  result.approxKl += measured[2];
+  result.ratio += measured[3];
+  result.entropy += measured[4];
+  result.largestRatio = Math.max(result.largestRatio, measured[5]);
+}
+
+/** The whole loss of the policy. */
+export function policyTotal({ policyLoss, entropy, ptx }: PpoStepResult, options: PpoStepOptions): number {
+  return policyLoss - options.entropy * entropy + (ptx ? options.ptx!.coefficient * ptx.loss : 0);
 }
 
 /**
  * The language-model objective on pretraining text, beside the policy's (PPO-ptx). Its gradients have buffers of their own, so that both norms are known.
  * Source: Ouyang et al. 2022, eq. 2, with means in the stead of sums.
  */
-function textObjective({ parameters, config }: TrainState, { gradients }: Updater, ptx: NonNullable<PpoStepOptions['ptx']>) {
+export function textObjective({ parameters, config }: TrainState, { gradients }: Updater, ptx: NonNullable<PpoStepOptions['ptx']>) {
   const input = inputs(ptx.B, ptx.T);
   const scale = constant(tf.scalar(0));
   const own = new Map([...gradients].map(([name, { shape }]) => [name, variableOf(undefined, shape)]));
@@ -192,4 +252,4 @@ async function norm(gradients: ReadonlyMap<string, tf.Tensor>): Promise<number> 
   return Math.sqrt(sums.reduce((a, b) => a + b, 0));
 }
 
-const values = (tensors: readonly tf.Tensor[]) => Promise.all(tensors.map((tensor) => tensor.data()));
+export const values = (tensors: readonly tf.Tensor[]) => Promise.all(tensors.map((tensor) => tensor.data()));

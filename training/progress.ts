@@ -80,6 +80,12 @@ export class Progress {
   }
 }
 
+/** How far a run is, read from a line that it printed. */
+export function stepsDone(line: string): { done: number; total: number } | undefined {
+  const [, done, total] = /^step (\d+)\/(\d+)/.exec(line) ?? [];
+  return done === undefined ? undefined : { done: Number(done), total: Number(total) };
+}
+
 /** `45s`, `3m 05s`, `2h 07m`. */
 export function duration(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000));

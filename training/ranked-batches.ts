@@ -34,6 +34,7 @@ interface GroupPair {
 
 /** Texts packed into rows, and what is learnt from their scores; what is beyond `texts` counts nothing. */
 export interface RankedBatch {
+  /** Its `targets` are 0 at the texts' last tokens, of which alone the score is asked, and -1 elsewhere. */
   host: HostBatch;
   /** Texts that stand in the rows. */
   texts: number;
@@ -172,7 +173,9 @@ class Filling {
     const places = this.rows.take(group.texts);
     if (places === undefined) return false;
     group.texts.forEach((text, i) => {
-      batch.ends[first + i] = writeText(batch.host, text, places[i]);
+      const end = writeText(batch.host, text, places[i]);
+      batch.ends[first + i] = end;
+      batch.host.targets[end] = 0;
     });
     batch.texts += group.texts.length;
     for (const { plus, minus, target, margin } of group.pairs) {

@@ -51,7 +51,10 @@ export function rewardStepper(state: TrainState, shape: BatchShape, options: Rew
   let given: tf.Tensor1D; // [N]: the scores of this pass
   const pass = recorded(() => {
     const loss = accumulateGradients(parameters, gradients, () => {
-      const hidden = forward(parameters, config, input.batch, config.dropout > 0 ? { dropoutKey: as<tf.Tensor1D>(key) } : {});
+      const hidden = forward(parameters, config, input.batch, {
+        wanted: input.batch.targets,
+        ...(config.dropout > 0 && { dropoutKey: as<tf.Tensor1D>(key) }),
+      });
       const all = scores(parameters, hidden, as<tf.Tensor1D>(ends));
       given = tf.keep(tf.clone(all));
       return lossOf(all);

@@ -2,6 +2,7 @@ import type { DeviceDescription } from '../backends/device.js';
 import { overwrite } from '../backends/recording.js';
 import { loadCheckpoint, loadOptimizer } from '../checkpoints/load.js';
 import type { LoaderState } from '../datasets/loader.js';
+import { parameterShapes } from '../model/config.js';
 import { type Parameters, parametersFrom } from '../model/parameters.js';
 import { UserError } from '../util/errors.js';
 import { type Machine, takeDevice } from './device.js';
@@ -59,10 +60,11 @@ export async function resumedState<T extends TrainerState>(
     );
   }
   const optimizer = await loadOptimizer(from);
+  const names = [...parameterShapes(config).keys()];
   const moments = {
     step: trainer.step,
-    moment1: momentsFrom(config, optimizer, 'moment1'),
-    moment2: momentsFrom(config, optimizer, 'moment2'),
+    moment1: momentsFrom(names, optimizer, 'moment1'),
+    moment2: momentsFrom(names, optimizer, 'moment2'),
   };
   return { state: trainState(config, parametersFrom(config, weights), moments), trainer };
 }

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import type { NamedArray, StoredTensor } from '../checkpoints/safetensors.js';
-import { type ModelConfig, parameterShapes } from '../model/config.js';
+import type { ModelConfig } from '../model/config.js';
 import { type DiskTensor, toDisk } from '../model/layout.js';
 import type { Parameters } from '../model/parameters.js';
 import { UserError } from '../util/errors.js';
@@ -65,16 +65,16 @@ export async function storedMoments(state: TrainState): Promise<NamedArray[]> {
 }
 
 /**
- * The moments back from `optimizer.safetensors`.
+ * The moments of the parameters of these names back from `optimizer.safetensors`.
  * @throws UserError when one is missing.
  */
 export function momentsFrom(
-  config: ModelConfig,
+  names: Iterable<string>,
   stored: ReadonlyMap<string, StoredTensor>,
   moment: 'moment1' | 'moment2',
 ): Map<string, Float32Array> {
   return new Map(
-    [...parameterShapes(config).keys()].map((name) => {
+    [...names].map((name) => {
       const tensor = stored.get(`${moment}.${name}`);
       if (!tensor)
         throw new UserError(`resuming: optimizer.safetensors must hold ${moment}.${name}; it does not. Resume from another checkpoint`);

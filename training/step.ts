@@ -60,6 +60,8 @@ export interface StepOptions extends UpdaterOptions {
   labelSmoothing?: number;
   /** NEFTune's α; 0, the default, is no noise. */
   neftuneNoiseAlpha?: number;
+  /** Many tokens have no target: the last layer does without them. */
+  fewTargets?: boolean;
 }
 
 /** What a stage's configuration says to the optimizer, and the seed of its dropout. */
@@ -104,6 +106,7 @@ export function stepper(state: TrainState, B: number, T: number, options: StepOp
     const { batch, weights, noiseScale } = input;
     const tensor = key as tf.Tensor as tf.Tensor1D;
     const hidden = forward(parameters, config, batch, {
+      ...(options.fewTargets && { wanted: batch.targets }),
       ...(config.dropout > 0 && { dropoutKey: tensor }),
       ...(noiseScale && { embeddingNoise: { key: tensor, scale: noiseScale } }),
     });

@@ -132,9 +132,11 @@ describe('a checkpoint', () => {
     assert.equal(await resolveCheckpoint(directory), join(directory, 'final'));
   });
 
-  it('is removed when it is neither among the last N nor the best', async () => {
+  it('is removed when it is neither among the last N nor one that is to stay', async () => {
     for (const step of [5, 10, 15, 20, 25]) await save(step);
     await fs.mkdir(join(directory, 'notes'));
+    await pruneCheckpoints(directory, 2, 10, undefined, 5);
+    assert.deepEqual((await fs.readdir(directory)).sort(), ['notes', 'step-000005', 'step-000010', 'step-000020', 'step-000025']);
     await pruneCheckpoints(directory, 2, 10);
     assert.deepEqual((await fs.readdir(directory)).sort(), ['notes', 'step-000010', 'step-000020', 'step-000025']);
     await pruneCheckpoints(directory, 0);

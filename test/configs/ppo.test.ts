@@ -18,15 +18,30 @@ describe('a configuration of PPO', () => {
     assert.equal(parse(BASE, 'data.eval_path=b.arrow').data.eval_fraction, undefined);
     assert.equal(parse(OWN).critic, 'policy');
     assert.equal(parse(BASE, 'kl_target=6').kl_horizon, 10_000);
-    assert.deepEqual(parse(BASE, 'ptx.path=t').ptx, { path: 't', coefficient: 0.3, batch_size: 2 });
+    assert.deepEqual(parse(BASE, 'ptx.path=t').ptx, { path: 't', coefficient: 0.3, batch_size: 2, eval_fraction: undefined });
+    assert.equal(parse(BASE, 'ptx.path=t', 'ptx.coefficient=0').ptx?.batch_size, undefined);
   });
 
   it('can be read again as it was resolved', () => {
     const shapes = [
       {},
       { reward: { function: 'gold', world: 'w' }, critic: 'policy' },
-      { reward: { function: './own.ts' }, ptx: { path: 't' }, max_steps: 9, lr_scheduler_type: 'constant' },
-      { data: { path: ['a', 'b'], eval_path: 'c' }, kl_target: 6, keep: 'best', kl_cap: 3, kl_stop: 9, approx_kl_stop: 0.02 },
+      {
+        reward: { function: './own.ts' },
+        ptx: { path: 't', coefficient: 0, eval_fraction: 0.1 },
+        max_steps: 9,
+        lr_scheduler_type: 'constant',
+      },
+      { critic: 'shared', value_coefficient: 0.5 },
+      {
+        data: { path: ['a', 'b'], eval_path: 'c' },
+        kl_target: 6,
+        keep: 'best',
+        kl_cap: 3,
+        kl_stop: 9,
+        kl_stop_action: 'roll_back',
+        approx_kl_stop: 0.02,
+      },
     ];
     for (const more of shapes) {
       const config = resolvePpoConfig({ init_from: 's', data: { path: 'a' }, reward: { model: 'r' }, ...more } as PpoInput);
@@ -47,6 +62,17 @@ describe('a configuration of PPO', () => {
     assert.match(first(OWN, 'reward.combine=min'), /reward.combine: is for reward.model; received "min"/);
     assert.match(first(OWN, 'critic=reward'), /critic: reward is for a reward model, and reward.model names none; .*set critic: policy/);
     assert.deepEqual(faults(BASE, 'reward.world=w'), []);
+  });
+
+  it('gives a shared critic one optimizer and a weight, another one a learning rate', () => {
+    const shared = parse(BASE, 'critic=shared');
+    assert.deepEqual([shared.value_coefficient, shared.critic_learning_rate], [0.1, undefined]);
+    assert.equal(parse(BASE).value_coefficient, undefined);
+    assert.match(
+      faults(BASE, 'critic=shared', 'critic_learning_rate=1e-4')[0],
+      /critic_learning_rate: is for a critic of its own; .*value_coefficient weighs/,
+    );
+    assert.match(faults(BASE, 'value_coefficient=0.2')[0], /value_coefficient: is for critic: shared; .*set critic: shared/);
   });
 
   it('refuses what would draw from another distribution than is learnt from, and says so', () => {
@@ -71,6 +97,13 @@ describe('a configuration of PPO', () => {
         'ptx.coefficient: is for ptx.path, which names no text',
       ],
     );
+    const measured = ['ptx.path=t', 'ptx.coefficient=0'];
+    assert.match(
+      faults(BASE, ...measured, 'ptx.batch_size=2')[0],
+      /ptx.batch_size: is for text that is learnt from, and ptx.coefficient is 0/,
+    );
+    assert.match(faults(BASE, ...measured, 'data.eval_prompts=0')[0], /ptx.coefficient: 0 only measures, and data.eval_prompts: 0 leaves/);
+    assert.match(faults(BASE, 'kl_stop_action=roll_back')[0], /kl_stop_action: is for kl_stop: without one no divergence is too large/);
     assert.match(faults(BASE, 'kl_cap=3')[0], /kl_cap: is for keep: best/);
     assert.match(
       faults(BASE, 'keep=best', 'kl_cap=3', 'data.eval_prompts=0')[0],

@@ -3,20 +3,26 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import * as tf from '@tensorflow/tfjs';
+import { checkPrecision, useDevice } from '../../backends/device.js';
+import { loadOptimizer } from '../../checkpoints/load.js';
+import { stepName } from '../../checkpoints/save.js';
 import { loadPpoConfig, resolvePpoConfig, resolvePretrainConfig, resolveRewardConfig } from '../../configs/load.js';
 import type { PpoInput } from '../../configs/ppo-schema.js';
 import { ArrowFile } from '../../datasets/arrow.js';
 import { promptsBatch, promptsSchema } from '../../datasets/conversations.js';
+import { corpusFrom } from '../../datasets/corpus.js';
 import { preferencesBatch, preferencesSchema } from '../../datasets/preferences.js';
+import { prepare } from '../../datasets/prepare.js';
+import { evaluateText } from '../../evaluation/evaluate-text.js';
 import { openReward } from '../../evaluation/reward-function.js';
 import { loadRewardModel, scoreResponses } from '../../evaluation/reward-model.js';
 import { generate } from '../../sampler/generate.js';
 import { loadModel } from '../../sampler/model.js';
 import { ppoDryRun } from '../../stages/dry-run.js';
-import { ppo } from '../../stages/ppo.js';
+import { ppo, samplersLogProbs } from '../../stages/ppo.js';
 import { pretrain } from '../../stages/pretrain.js';
 import { reward } from '../../stages/reward.js';
-import { readChatTemplate } from '../../tokenizer/index.js';
+import { readChatTemplate, readTokenizer } from '../../tokenizer/index.js';
 import { temporaryFolder } from '../datasets/temporary.js';
 import { never, quietly, stopAfter } from './running.js';
 
@@ -86,8 +92,8 @@ describe('proximal policy optimisation', () => {
       .trim()
       .split('\n')
       .map((line) => {
-        const { seconds: _, tokens_per_second: __, ...rest } = JSON.parse(line) as Record<string, number>;
-        return rest;
+        const record = JSON.parse(line) as Record<string, number>;
+        return Object.fromEntries(Object.entries(record).filter(([name]) => !/^(seconds$|tokens_per_second$|time\/)/.test(name)));
       });
 
   it('learns what a reward function asks for, and its checkpoint answers', async () => {
@@ -125,6 +131,34 @@ describe('proximal policy optimisation', () => {
     assert.ok(metrics['objective/kl_exact'] > 0 && metrics['objective/kl_k3'] >= 0);
   });
 
+  it('learns from the log-probabilities of its own pass in bf16, from those of the sampler otherwise', () => {
+    const episode = { sampled: [-1, -2], logProbs: Float32Array.of(-1.25, -2.25) };
+    assert.deepEqual([...samplersLogProbs({ precision: 'fp32' }, episode)], [-1, -2]);
+    assert.deepEqual([...samplersLogProbs({ precision: 'bf16' }, episode)], [-1.25, -2.25]);
+  });
+
+  it('in bf16 has a first ratio of 1 and says how far the sampler is off; a processor without is refused, and the directory stays free', async () => {
+    await useDevice('auto', { threads: 1 });
+    let missing: string | undefined;
+    try {
+      checkPrecision('bf16');
+    } catch (error) {
+      missing = (error as Error).message;
+    }
+    if (missing !== undefined) {
+      await assert.rejects(run('bf16', { precision: 'bf16' }), { name: 'UserError', message: missing });
+      assert.equal((await run('bf16', { max_steps: 2 })).steps, 2);
+      return;
+    }
+    await run('bf16', { precision: 'bf16', temperature: 0.7 });
+    const records = (await lines('bf16')).filter((record) => 'val/ratio_first' in record);
+    assert.equal(records.length, 5);
+    for (const record of records) {
+      assert.ok(Math.abs(record['val/ratio_first'] - 1) < 1e-3, `${record['val/ratio_first']}`);
+      assert.ok(record['sampler/drift'] > 0 && record['sampler/drift'] < 0.5, `${record['sampler/drift']}`);
+    }
+  });
+
   it('gives the same bits when it is stopped and resumed, with adaptive β, pretraining text and the best model kept', async () => {
     const more = {
       kl_target: 0.01,
@@ -151,6 +185,70 @@ describe('proximal policy optimisation', () => {
     assert.ok(records.at(-1)!['kl_coef'] !== 0.05 && records.at(-1)!['ptx/loss'] > 0 && records.at(-1)!['ptx/policy_grad_norm'] > 0);
   });
 
+  it('learns with a critic that is a head on the policy, and gives the same bits when it is stopped and resumed', async () => {
+    const more = {
+      critic: 'shared',
+      critic_warmup_steps: 2,
+      save_steps: 1,
+      ptx: { path: at(path.join('base', 'tokens')) },
+      num_ppo_epochs: 4,
+    };
+    await run('shared', more);
+    for (const stop of [1, 4]) {
+      const name = `shared-stopped-${stop}`;
+      assert.equal((await run(name, more, stopAfter(stop))).steps, stop);
+      await run(name, more, never, 'auto');
+      for (const file of ['model.safetensors', 'optimizer.safetensors', 'trainer_state.json'])
+        assert.equal(await hash(name, 'checkpoints/step-000006', file), await hash('shared', 'checkpoints/step-000006', file), file);
+      assert.deepEqual(await lines(name), await lines('shared'));
+    }
+    // The head learns alone at first; what is saved is a language model, its head beside the moments.
+    const begun = await hash('base', 'final', 'model.safetensors');
+    assert.equal(await hash('shared', 'checkpoints/step-000002', 'model.safetensors'), begun);
+    assert.notEqual(await hash('shared', 'checkpoints/step-000003', 'model.safetensors'), begun);
+    const tensors = [...(await loadOptimizer(at('shared/checkpoints/step-000006'))).keys()];
+    assert.deepEqual(tensors.filter((name) => name.includes('score')), ['critic.score.weight', 'critic.moment1.score.weight', 'critic.moment2.score.weight']); // biome-ignore format: short
+    const explained = (await lines('shared')).flatMap((record) => record['val/explained_variance'] ?? []);
+    assert.ok(explained[0] === 0 && explained[2] !== 0, `${explained}`);
+    assert.match(await quietly(() => ppoDryRun(config('shared-rehearsed', more))), /the critic is a head on it/);
+  });
+
+  it('measures the loss on held-out text as eval does, whether it learns from the rest or not', async () => {
+    const tokens = at(path.join('base', 'tokens'));
+    const { metrics } = await run('measured', { ptx: { path: tokens, coefficient: 0 }, max_steps: 3, batch_size: 16 });
+    const measure = async (name: string) => {
+      const model = await loadModel(at(name));
+      const { all } = await evaluateText(model, tokens, { evalFraction: 0, packing: 'segments' });
+      model.dispose();
+      return all;
+    };
+    const [base, end] = [await measure('base'), await measure('measured')];
+    const close = (found: number, wanted: number) => assert.ok(Math.abs(found - wanted) < 1e-6, `${found}, not ${wanted}`);
+    close(metrics['start/eval/text_loss'], base.loss);
+    close(metrics['start/eval/text_bits_per_byte'], base.bits_per_byte);
+    close(metrics['eval/text_loss'], end.loss);
+    assert.ok(Math.abs(end.loss - base.loss) > 1e-3);
+    await run('unmeasured', { max_steps: 3, batch_size: 16 });
+    assert.equal(await hash('measured', 'final', 'model.safetensors'), await hash('unmeasured', 'final', 'model.safetensors'));
+    const replayed = await run('replayed', { ptx: { path: tokens }, max_steps: 2 });
+    close(replayed.metrics['start/eval/text_loss'], base.loss);
+  });
+
+  it('holds out a part of pretraining text itself, and says where there is none', async () => {
+    const { metrics } = await run('own-text', { ptx: { path: at('text.txt'), eval_fraction: 0.3 }, max_steps: 2 });
+    assert.ok(metrics['eval/text_loss'] > 0);
+    const { corpus } = await corpusFrom({ path: at('text.txt'), document: 'blank_line', output: at('text.arrow') });
+    const tokenizer = await readTokenizer(at(path.join('base', 'final')));
+    await prepare({ corpora: [corpus], tokenizer, output: at('no-eval'), split: 'hash', evalFraction: 0, seed: 1 });
+    const all = { path: at('no-eval') };
+    assert.equal('eval/text_loss' in (await run('nothing-held-out', { ptx: all, max_steps: 2 })).metrics, false);
+    await assert.rejects(run('j', { ptx: { ...all, coefficient: 0 } }), /the eval part of .* must have at least 2 tokens/);
+    await assert.rejects(
+      run('k', { ptx: { path: at(path.join('base', 'tokens')), eval_fraction: 0.3 } }),
+      /ptx.eval_fraction: is for text; .* holds prepared tokens, which have an eval part of their own/,
+    );
+  });
+
   it('moves the policy only when the critic has warmed up', async () => {
     await run('warm', { critic_warmup_steps: 2, save_steps: 1, max_steps: 3, eval_steps: 9 });
     const weights = async (...parts: string[]) => hash(...parts, 'model.safetensors');
@@ -171,6 +269,52 @@ describe('proximal policy optimisation', () => {
     assert.equal(checkpoint, at(path.join('ends', 'final')));
     assert.ok((await lines('ends')).at(-1)!['objective/kl'] > 0.5);
     assert.equal((await run('ends', more, never, 'auto')).steps, steps);
+  });
+
+  it('takes back what has gone past kl_stop, to the bit, goes on with β doubled, and ends after the fifth time', async () => {
+    const more = {
+      max_steps: 40,
+      learning_rate: 2e-2,
+      kl_coef: 0,
+      kl_stop: 0.3,
+      kl_stop_action: 'roll_back',
+      save_steps: 1,
+      eval_steps: 50,
+      save_total_limit: 50,
+    };
+    const { steps } = await run('back', more);
+    const records = (await lines('back')).filter((record) => 'objective/kl' in record);
+    const backs = records.filter((record, i) => record['roll_backs'] > (records[i - 1]?.['roll_backs'] ?? 0));
+    assert.deepEqual(backs.map((record) => record['roll_backs']), [1, 2, 3, 4, 5, 6]); // biome-ignore format: short
+    assert.deepEqual(backs.map((record) => record['kl_coef']), [0, 0.05, 0.1, 0.2, 0.4, 0.8]); // biome-ignore format: short
+    assert.ok(steps < 40 && backs.at(-1)!['step'] === steps);
+    const state = async (step: number) => JSON.parse(await fs.readFile(at(path.join('back/checkpoints', stepName(step), 'trainer_state.json')), 'utf8')) as Record<string, number>; // biome-ignore format: short
+    for (const record of backs) assert.ok(record['objective/kl'] > 0.3 && !('loss' in record));
+    for (const { step } of backs) {
+      const { within } = await state(step);
+      assert.ok(within < step - 1);
+      for (const file of ['model.safetensors', 'optimizer.safetensors'])
+        assert.equal(
+          await hash('back/checkpoints', stepName(step), file),
+          await hash('back/checkpoints', stepName(within), file),
+          `${step}`,
+        );
+    }
+    assert.equal(await hash('back/final/model.safetensors'), await hash('back/checkpoints', stepName(steps), 'model.safetensors'));
+    assert.equal((await run('back', more, never, 'auto')).steps, steps);
+  });
+
+  it('gives the same bits when a run that is taken back is stopped and resumed, also where few checkpoints are kept', async () => {
+    const more = { max_steps: 14, learning_rate: 2e-2, kl_coef: 0.01, kl_stop: 0.3, kl_stop_action: 'roll_back', save_total_limit: 1 };
+    const text = { ptx: { path: at(path.join('base', 'tokens')) }, save_steps: 3, eval_steps: 50 };
+    await run('back-whole', { ...more, ...text });
+    assert.ok((await lines('back-whole')).at(-1)!['roll_backs'] >= 2);
+    await run('back-stopped', { ...more, ...text }, stopAfter(1));
+    for (let steps = 1; steps < 14; ) ({ steps } = await run('back-stopped', { ...more, ...text }, stopAfter(2), 'auto'));
+    assert.equal(await hash('back-stopped/final/model.safetensors'), await hash('back-whole/final/model.safetensors'));
+    for (const file of ['optimizer.safetensors', 'trainer_state.json'])
+      assert.equal(await hash('back-stopped/checkpoints/step-000014', file), await hash('back-whole/checkpoints/step-000014', file), file);
+    assert.deepEqual(await lines('back-stopped'), await lines('back-whole'));
   });
 
   it('keeps the best model among those within kl_cap', async () => {
@@ -207,6 +351,9 @@ describe('proximal policy optimisation', () => {
       whiten_rewards: true,
       score_clip: 2,
     });
+    assert.equal(tf.memory().numTensors, before);
+    const text = { path: at(path.join('base', 'tokens')), coefficient: 0 };
+    await run('tidy-shared', { max_steps: 4, critic: 'shared', ptx: text, kl_stop: 1e-9, kl_stop_action: 'roll_back' });
     assert.equal(tf.memory().numTensors, before);
   });
 
