@@ -7,8 +7,8 @@ export function benchPath(file: string): string {
 }
 
 /** Runs a program to its end and parses the last line that it printed as JSON; its errors are shown only when it fails. */
-export async function runJson<T>(command: string, args: string[]): Promise<T> {
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+export async function runJson<T>(command: string, args: string[], environment: Record<string, string> = {}): Promise<T> {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...environment } });
   const output = { stdout: '', stderr: '' };
   for (const stream of ['stdout', 'stderr'] as const) {
     child[stream].setEncoding('utf8').on('data', (text: string) => {

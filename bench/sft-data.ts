@@ -8,7 +8,7 @@ import * as tf from '@tensorflow/tfjs';
 import { generationConfig } from '../checkpoints/hugging-face.js';
 import { saveCheckpoint } from '../checkpoints/save.js';
 import type { ModelConfig } from '../model/config.js';
-import { initialParameters } from '../model/parameters.js';
+import { initialParameters, type Parameters } from '../model/parameters.js';
 import { CHAT_TEMPLATE, chatTemplate, type Message, type Tokenizer, tokenizerConfig, trainTokenizer } from '../tokenizer/index.js';
 import { storedWeights } from '../training/state.js';
 import { RandomStream } from '../util/random.js';
@@ -52,8 +52,12 @@ export async function writeSftData(folder: string, data: string | undefined, con
 }
 
 /** Saves a checkpoint with random weights. */
-export async function writeRandomModel(directory: string, config: ModelConfig, tokenizer: Tokenizer): Promise<void> {
-  const parameters = initialParameters(config, SEED);
+export function writeRandomModel(directory: string, config: ModelConfig, tokenizer: Tokenizer): Promise<void> {
+  return writeModel(directory, config, initialParameters(config, SEED), tokenizer);
+}
+
+/** Saves a checkpoint, and disposes of the parameters. */
+export async function writeModel(directory: string, config: ModelConfig, parameters: Parameters, tokenizer: Tokenizer): Promise<void> {
   await saveCheckpoint(directory, {
     config,
     tokenizer: tokenizer.toJSON(),

@@ -78,6 +78,27 @@ export const REWARD_SHAPE = {
   pairs: 16,
 };
 
+/** The models of the PPO benchmark, all of this size; answers of an update, and the tokens of each and of its prompt; passes over them. */
+export const PPO_SHAPE = {
+  config: {
+    ...common,
+    tie_word_embeddings: false,
+    architecture: 'llama',
+    vocab_size: 512,
+    hidden_size: 128,
+    num_hidden_layers: 4,
+    num_attention_heads: 4,
+    num_key_value_heads: 4,
+    intermediate_size: 352,
+    max_position_embeddings: 128,
+    activation_function: 'gelu',
+  } satisfies ModelConfig,
+  batch: 64,
+  prompt: 16,
+  response: 32,
+  epochs: 4,
+};
+
 /** Tokens that the reward benchmarks compute at a time: the stage's default. */
 export const MICRO_BATCH_TOKENS = 4096;
 
