@@ -18,7 +18,7 @@ export interface Field extends Notes {
   default?: unknown;
   /** The words to choose from. */
   choices?: readonly string[];
-  kind: 'number' | 'boolean' | 'text' | 'texts' | 'weights' | 'section';
+  kind: 'number' | 'boolean' | 'text' | 'texts' | 'weights' | 'section' | 'sections';
 }
 
 /** A whole number from `min` up. */
@@ -106,6 +106,23 @@ export function section<S extends z.ZodRawShape>(shape: S, notes: Notes) {
   return z.strictObject(shape, { error: 'must be a section of keys' }).meta({ ...notes });
 }
 
+/** Sections of the same keys, each under a name of the user's own. In the keys of `fieldsOf` the name is `NAME`; see `underNames`. */
+export function named<S extends z.ZodObject>(keys: S, notes: Notes) {
+  const name = z.string().regex(/^[\w-]+$/);
+  const error = ({ code }: { code?: string }) =>
+    code === 'invalid_key' ? 'must have a name of letters, digits, - and _' : 'must be a section of names, each with its keys';
+  return z.record(name, keys, { error }).meta({ ...notes });
+}
+
+/** A key with `NAME` in it as the keys of the names that a configuration has there: `models.NAME.path` → `models.sft.path`, …; another key as it is. */
+export function underNames(key: string, at: (path: readonly string[]) => unknown): string[] {
+  const [before, after] = key.split('.NAME.');
+  if (after === undefined) return [key];
+  const found = at(before.split('.'));
+  const names = typeof found === 'object' && found !== null && !Array.isArray(found) ? Object.keys(found) : [];
+  return names.map((name) => `${before}.${name}.${after}`);
+}
+
 /** Every key of a schema by its dotted name, in the schema's order. */
 export function fieldsOf(schema: z.ZodObject, prefix = ''): Map<string, Field> {
   const fields = new Map<string, Field>();
@@ -119,7 +136,8 @@ export function fieldsOf(schema: z.ZodObject, prefix = ''): Map<string, Field> {
       choices: choicesOf(inner),
       kind: kindOf(inner),
     });
-    if (inner instanceof z.ZodObject) for (const [below, field] of fieldsOf(inner, `${key}.`)) fields.set(below, field);
+    const [sections, under] = inner instanceof z.ZodRecord ? [inner.valueType, `${key}.NAME.`] : [inner, `${key}.`];
+    if (sections instanceof z.ZodObject) for (const [below, field] of fieldsOf(sections, under)) fields.set(below, field);
   }
   return fields;
 }
@@ -133,7 +151,7 @@ function kindOf(type: z.ZodType): Field['kind'] {
   if (type instanceof z.ZodObject) return 'section';
   if (type instanceof z.ZodNumber) return 'number';
   if (type instanceof z.ZodBoolean) return 'boolean';
-  if (type instanceof z.ZodRecord) return 'weights';
+  if (type instanceof z.ZodRecord) return type.valueType instanceof z.ZodObject ? 'sections' : 'weights';
   return type instanceof z.ZodArray ? 'texts' : 'text';
 }
 

@@ -13,6 +13,8 @@ export interface PassOptions {
   packing: 'concat' | 'segments';
   /** Tokens in memory at a time. */
   windowTokens?: number;
+  /** Of each source no more than its first so many batches; default: all. */
+  batchesPerSource?: number;
 }
 
 /** One part of prepared data from its beginning to its end, for evaluation. */
@@ -22,7 +24,7 @@ export interface Pass {
   /** Names of the sources that have something to predict. */
   sources: string[];
   /**
-   * All rows, source by source, in the order of the files; a source's last batch is filled up with rows of padding. With `concat` each
+   * All rows (or the first ones, see `batchesPerSource`), source by source, in the order of the files; a source's last batch is filled up with rows of padding. With `concat` each
    * token of a source but its first is a target once, with `segments` each but its document's first.
    */
   batches(): AsyncIterable<{ source: string; batch: HostBatch }>;
@@ -46,7 +48,11 @@ export async function openPass(options: PassOptions): Promise<Pass> {
     sources: used.map((source) => sources[source]),
     async *batches() {
       for (const source of used) {
-        for await (const batch of sourceBatches(store, source, options)) yield { source: sources[source], batch };
+        let left = options.batchesPerSource ?? Number.POSITIVE_INFINITY;
+        for await (const batch of sourceBatches(store, source, options)) {
+          yield { source: sources[source], batch };
+          if (--left === 0) break;
+        }
       }
     },
     close: () => store.close(),

@@ -31,7 +31,7 @@ export async function preparePrompts(
     let row = 0;
     for await (const prompts of readPrompts(path)) {
       for (const prompt of prompts) {
-        const ids = encode(prompt, template, `row ${row++} of ${path}`);
+        const ids = encodePrompt(prompt, template, `row ${row++} of ${path}`);
         if (ids.length > longest) prepared.dropped++;
         else prepared[isHeldOut(splitKey(prompt.prompt), evalFraction) ? 'heldOut' : 'train'].push({ ...prompt, ids });
       }
@@ -41,7 +41,8 @@ export async function preparePrompts(
   return prepared;
 }
 
-function encode({ prompt }: Prompt, template: ChatTemplate, place: string): number[] {
+/** A prompt as a model reads it. @param place the row, for errors. @throws UserError when it is no prompt. */
+export function encodePrompt({ prompt }: Prompt, template: ChatTemplate, place: string): number[] {
   const wrong = wrongRoles(prompt.map(({ role }) => role), 'user'); // biome-ignore format: short
   if (wrong !== undefined)
     throw new UserError(`prepare prompts: a prompt must end with a question; ${place}: ${wrong}. Correct it or leave it out`);

@@ -27,9 +27,14 @@ export function bestOfN(rows: readonly { proxy: ArrayLike<number>; gold: readonl
       sum.oracle += weighed(gold, expectedBest(gold, n));
     }
     const mean = Object.fromEntries(Object.entries(sum).map(([key, total]) => [key, total / rows.length])) as typeof sum;
-    found.push({ n, ...mean, kl: Math.log(n) - (n - 1) / n });
+    found.push({ n, ...mean, kl: bestOfNDivergence(n) });
   }
   return found;
+}
+
+/** Nats by which the best of n differs from one answer as it is drawn: log n − (n − 1)/n. */
+export function bestOfNDivergence(n: number): number {
+  return Math.log(n) - (n - 1) / n;
 }
 
 /** The probability of each item to be the best by its score among n drawn of all, without putting back; of equal ones the later. */

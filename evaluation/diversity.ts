@@ -16,7 +16,8 @@ export function diversity(texts: readonly (readonly number[])[]): Diversity {
   return { distinct1: distinct(texts, 1), distinct2: distinct(texts, 2), selfBleu: selfBleu(texts) };
 }
 
-function distinct(texts: readonly (readonly number[])[], n: number): number {
+/** Different runs of n tokens as a part of all there are. */
+export function distinct(texts: readonly (readonly number[])[], n: number): number {
   const all = texts.flatMap((text) => gramsOf(text, n));
   return all.length === 0 ? 0 : new Set(all).size / all.length;
 }

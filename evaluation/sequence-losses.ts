@@ -1,12 +1,14 @@
-// Legend: B rows of a batch, T tokens of a row.
-import * as tf from '@tensorflow/tfjs';
-import { recorded } from '../backends/recording.js';
 import type { ModelConfig } from '../model/config.js';
-import { languageModelLosses } from '../model/heads.js';
+import { languageModelLosses, targetLogProbs } from '../model/heads.js';
 import type { Parameters } from '../model/parameters.js';
 import { forward } from '../model/transformer.js';
-import { inputs } from '../training/step.js';
-import { packedSequences, packedShape, type Sequence } from './packed-sequences.js';
+import type { Sequence } from './packed-sequences.js';
+import { sequenceSums } from './sequence-sums.js';
+
+interface Model {
+  config: ModelConfig;
+  parameters: Parameters;
+}
 
 /** What a model says of the tokens of a sequence that are to be predicted. */
 export interface SequenceLoss {
@@ -24,37 +26,51 @@ export interface SequenceLoss {
  * @returns in the order of the sequences.
  */
 export async function sequenceLosses(
-  { config, parameters }: { config: ModelConfig; parameters: Parameters },
+  { config, parameters }: Model,
   sequences: readonly Sequence[],
   signal?: AbortSignal,
 ): Promise<SequenceLoss[]> {
-  const { B, T } = packedShape(sequences, config);
-  const place = inputs(B, T);
-  const pass = recorded(() =>
-    tf.tidy(() => {
-      const { losses, correct } = languageModelLosses(parameters, config, forward(parameters, config, place.batch), place.batch.targets);
+  const sums = await sequenceSums(
+    sequences,
+    config,
+    (batch) => {
+      const { losses, correct } = languageModelLosses(parameters, config, forward(parameters, config, batch), batch.targets);
       return [losses, correct];
-    }),
+    },
+    signal,
   );
-  const result = sequences.map((): SequenceLoss => ({ loss: 0, correct: 0, tokens: 0 }));
-  try {
-    for (const { batch, places } of packedSequences(sequences, B, T)) {
-      signal?.throwIfAborted();
-      place.write(batch);
-      const [losses, correct] = await Promise.all(pass.run().map((tensor) => tensor.data())); // [B·T] each
-      for (const { sequence, from, length } of places) {
-        for (let t = from; t < from + length; t++) {
-          if (batch.targets[t] < 0) continue;
-          result[sequence].loss += losses[t];
-          result[sequence].correct += correct[t];
-          result[sequence].tokens++;
-        }
-      }
-      await new Promise(setImmediate); // signals arrive
-    }
-  } finally {
-    pass.dispose();
-    place.dispose();
-  }
-  return result;
+  return sums.map(([loss, correct], i) => ({ loss, correct, tokens: predictedTokens(sequences[i]) }));
+}
+
+/** What a model says of such tokens at temperature 1. */
+export interface SequenceLogProb {
+  /** Sum of log p, in nats. */
+  logProb: number;
+  /** Sum of the entropies of the distributions that they are of, in nats. */
+  entropy: number;
+}
+
+/** log p of the tokens of each sequence that are to be predicted, and the entropy; as `sequenceLosses`. */
+export async function sequenceLogProbs(
+  { config, parameters }: Model,
+  sequences: readonly Sequence[],
+  signal?: AbortSignal,
+): Promise<SequenceLogProb[]> {
+  const sums = await sequenceSums(
+    sequences,
+    config,
+    (batch) => {
+      const { logProbs, entropy } = targetLogProbs(parameters, config, forward(parameters, config, batch), batch.targets, 1);
+      return [logProbs, entropy];
+    },
+    signal,
+  );
+  return sums.map(([logProb, entropy]) => ({ logProb, entropy }));
+}
+
+/** The first token is never predicted. */
+function predictedTokens({ ids, supervised }: Sequence): number {
+  let count = 0;
+  for (let t = 1; t < ids.length; t++) if (!supervised || supervised[t]) count++;
+  return count;
 }

@@ -135,12 +135,17 @@ function framed(parts: readonly Asking[], name: string, grammar: Grammar, draws:
   return filled(pick(later ? grammar.furthermore : grammar.frames[shape], draws), { q: grammar.questions(said) });
 }
 
+/** The language that a question is in; one that asks for a translation into Chinese, or of a Chinese sentence, is in the language that it asks in. */
+export function languageOf(text: string): Language {
+  return grammars.en.patterns.translate.test(text) || !/\p{Script=Han}/u.test(text) ? 'en' : 'zh';
+}
+
 /** The question that a prompt asks, or undefined where it is not of this world. A text stands before its question, on lines of its own. */
 export function questionOf(prompt: readonly Message[], mentionsIn: Reader): Question | undefined {
   const last = prompt.at(-1);
   if (last?.role !== 'user') return undefined;
   const text = last.content.slice(last.content.lastIndexOf('\n') + 1);
-  const language: Language = grammars.en.patterns.translate.test(text) || !/\p{Script=Han}/u.test(text) ? 'en' : 'zh';
+  const language = languageOf(text);
   const { patterns } = grammars[language];
   const namesIn = (said: string) =>
     mentionsIn(said, language).flatMap((mention) => (mention.kind === 'university' ? (mention.university ?? []) : []));

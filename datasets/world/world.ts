@@ -37,7 +37,16 @@ export type Attribute = 'city' | 'founded' | 'campus' | 'subject';
 export const ATTRIBUTES: readonly Attribute[] = ['city', 'founded', 'campus', 'subject'];
 
 /** Numbers of streams: each part of the world draws from its own, so that a change in one moves no other. */
-export const STREAM = { facts: 0x570, corpus: 0x571, conversations: 0x572, preferences: 0x573, rollout: 0x574, eval: 0x575, report: 0x576 };
+export const STREAM = {
+  facts: 0x570,
+  corpus: 0x571,
+  conversations: 0x572,
+  preferences: 0x573,
+  rollout: 0x574,
+  eval: 0x575,
+  report: 0x576,
+  examples: 0x577,
+};
 
 /** Where a directory of the world holds its facts. */
 export const WORLD_FILE = 'world.json';

@@ -43,6 +43,14 @@ describe('a pass over held-out text', () => {
     return batches;
   };
 
+  it('gives the first batches of each source only, where no more are wanted', async () => {
+    const all = await bySource();
+    for (const windowTokens of WINDOWS) {
+      const first = await bySource({ windowTokens, batchesPerSource: 2 });
+      for (const source of ['wiki', 'web']) assert.deepEqual(first[source], all[source].slice(0, 2));
+    }
+  });
+
   it('concat: is the stream of each source, each token but its first a target once, the last row filled up', async () => {
     for (const windowTokens of WINDOWS) {
       for (const [source, batches] of Object.entries(await bySource({ windowTokens }))) {
