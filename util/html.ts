@@ -85,13 +85,13 @@ export function htmlTable(rows: readonly (readonly (Cell | Html)[])[], { header,
   return html`<div class="wide"><table>${head}<tbody>${body}</tbody></table></div>`;
 }
 
-/** A whole page that needs nothing beside it. */
-export function page(title: string, body: Html): string {
+/** A whole page that needs nothing beside it. @param css rules beside those of every page. */
+export function page(title: string, body: Html, { css = '' }: { css?: string } = {}): string {
   const head = html`<meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${title}</title>
-<style>${new Html(CSS)}</style>`;
-  return `<!doctype html>\n<html>\n<head>\n${head}\n</head>\n<body>\n${html`<h1>${title}</h1>\n${body}`}\n</body>\n</html>\n`;
+<style>${new Html(CSS + css)}</style>`;
+  return `<!doctype html>\n<html lang="en">\n<head>\n${head}\n</head>\n<body>\n${html`<h1>${title}</h1>\n${body}`}\n</body>\n</html>\n`;
 }
 
 const STRIPES = 5;

@@ -58,6 +58,13 @@ describe('sequences in packed batches', () => {
     assert.throws(() => [...packedSequences([{ ids: new Array(25).fill(0) }], 1, 24)], /a sequence has 25 tokens, and a row 24/);
   });
 
+  it('stand in batches of B rows, half as many, a quarter, …: up to a sixteenth of a batch is empty', () => {
+    const sizes = (rows: number, B: number) =>
+      [...packedSequences(Array.from({ length: rows }, () => ({ ids: [1, 2] })), B, 3)].map(({ batch }) => batch.batchSize); // biome-ignore format: short
+    assert.deepEqual([sizes(64, 21), sizes(5, 6), sizes(6, 6), sizes(1, 6), sizes(0, 6)], [[21, 21, 21, 1], [3, 2], [6], [1], []]); // biome-ignore format: short
+    assert.deepEqual([sizes(15, 16), sizes(14, 16), sizes(20, 21)], [[16], [8, 4, 2], [21]]); // biome-ignore format: short
+  });
+
   it('have rows as long as the longest needs, and no longer than the context', () => {
     const shape = (...lengths: number[]) => packedShape(lengths.map((length) => ({ ids: new Array<number>(length) })), { ...config, max_position_embeddings: 1000 }); // biome-ignore format: one line
     assert.deepEqual(

@@ -23,7 +23,7 @@ describe('html', () => {
 
   it('makes a page that asks for nothing from elsewhere', () => {
     const whole = page('a < b', html`<p>${'樱'}</p>`);
-    assert.match(whole, /^<!doctype html>\n<html>/);
+    assert.match(whole, /^<!doctype html>\n<html lang="en">/);
     assert.match(whole, /<meta charset="utf-8">/);
     assert.match(whole, /<title>a &lt; b<\/title>/);
     assert.match(whole, /<h1>a &lt; b<\/h1>\n<p>樱<\/p>/);
