@@ -4,18 +4,22 @@ import { Command } from 'commander';
 import { fallbackReport } from '../backends/native/fallback-counts.js';
 import { packageRoot } from '../util/package-root.js';
 import { chatCommand } from './commands/chat.js';
+import { compareCommand } from './commands/compare.js';
 import { dataCommand } from './commands/data.js';
 import { doctorCommand } from './commands/doctor.js';
 import { evalCommand } from './commands/eval.js';
 import { generateCommand } from './commands/generate.js';
 import { ppoCommand } from './commands/ppo.js';
 import { pretrainCommand } from './commands/pretrain.js';
+import { reportCommand } from './commands/report.js';
 import { rewardCommand } from './commands/reward.js';
+import { runCommand } from './commands/run.js';
 import { sampleCommand } from './commands/sample.js';
 import { scoreCommand } from './commands/score.js';
 import { sftCommand } from './commands/sft.js';
 import { tokenizerCommand } from './commands/tokenizer.js';
 import { validateCommand } from './commands/validate.js';
+import { verdictCommand } from './commands/verdict.js';
 import { reportError } from './errors.js';
 
 /** Runs one command line (without `node` and the script) and gives its exit code. Nothing is thrown: errors are printed. */
@@ -40,6 +44,7 @@ function program(): Command {
     .showHelpAfterError('(--help says more)')
     .exitOverride();
   const commands = [
+    runCommand(),
     dataCommand(),
     tokenizerCommand(),
     pretrainCommand(),
@@ -51,6 +56,9 @@ function program(): Command {
     generateCommand(),
     evalCommand(),
     scoreCommand(),
+    verdictCommand(),
+    reportCommand(),
+    compareCommand(),
     validateCommand(),
     doctorCommand(),
   ];

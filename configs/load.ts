@@ -1,95 +1,26 @@
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
 import { stringify } from 'yaml';
-import type { z } from 'zod';
 import { UserError } from '../util/errors.js';
 import { errorCode } from '../util/files.js';
-import { fieldsOf } from './fields.js';
+import { type ConfigKind, checked, listed } from './check.js';
 import { namedColumns, pretrainKeys } from './keys.js';
+import { PPO, PRETRAIN, REWARD, SELECT, SFT, VERDICT } from './kinds.js';
 import { ppoKeys } from './ppo-keys.js';
-import { SAMPLING_REFUSALS } from './ppo-rules.js';
-import { type PpoConfig, type PpoInput, ppoSchema } from './ppo-schema.js';
+import type { PpoConfig, PpoInput } from './ppo-schema.js';
 import { presetNames, presetPath } from './presets.js';
-import { problemsOf, show } from './problems.js';
+import { show } from './problems.js';
 import { rewardKeys } from './reward-keys.js';
-import { type RewardConfig, type RewardInput, rewardSchema } from './reward-schema.js';
+import type { RewardConfig, RewardInput } from './reward-schema.js';
 import { familyKeys } from './rules.js';
-import { type PretrainConfig, type PretrainInput, pretrainSchema } from './schema.js';
-import { type SelectInput, selectKeys } from './select-keys.js';
-import { type SelectConfig, selectSchema } from './select-schema.js';
+import type { PretrainConfig, PretrainInput } from './schema.js';
+import type { SelectInput } from './select-keys.js';
+import type { SelectConfig } from './select-schema.js';
 import { sftKeys } from './sft-keys.js';
-import { type SftConfig, type SftInput, sftSchema } from './sft-schema.js';
-import { type Problem, Source } from './source.js';
-
-/** What the configurations of a stage have that others have not. */
-interface Stage<Config> {
-  name: string;
-  keys: z.ZodObject;
-  schema: z.ZodType<Config>;
-  /** Keys whose value is a file or directory that must be there (or a list of them), and what to do where it is not. */
-  inputs: Record<string, string>;
-  /** Keys that are none on purpose, and why. */
-  refusals?: ReadonlyMap<string, string>;
-}
-
-const CHECKPOINT = 'name a checkpoint, for example runs/NAME/final';
-
-const PRETRAIN: Stage<PretrainConfig> = {
-  name: 'pretrain',
-  keys: pretrainKeys,
-  schema: pretrainSchema,
-  inputs: {
-    'data.path': 'correct the path, or bring the data with `fourfold data fetch`',
-    'tokenizer.path': 'name a tokenizer.json or a checkpoint',
-    init_from: CHECKPOINT,
-  },
-};
-
-const SFT: Stage<SftConfig> = {
-  name: 'sft',
-  keys: sftKeys,
-  schema: sftSchema,
-  inputs: {
-    'data.path': 'correct the path, or make the table with `fourfold data import`',
-    'data.replay.path': 'correct the path',
-    init_from: CHECKPOINT,
-  },
-};
-
-const REWARD: Stage<RewardConfig> = {
-  name: 'reward',
-  keys: rewardKeys,
-  schema: rewardSchema,
-  inputs: {
-    'data.path': 'correct the path, or make the table with `fourfold data import` or `data rank`',
-    'data.boundary': 'correct the path',
-    init_from: CHECKPOINT,
-  },
-};
-
-const PPO: Stage<PpoConfig> = {
-  name: 'ppo',
-  keys: ppoKeys,
-  schema: ppoSchema,
-  inputs: {
-    'data.path': 'correct the path, or make the table with `fourfold data import`',
-    'data.eval_path': 'correct the path',
-    'reward.model': CHECKPOINT,
-    'reward.world': 'make it with `fourfold data world`',
-    'ptx.path': 'correct the path',
-    init_from: CHECKPOINT,
-  },
-  refusals: SAMPLING_REFUSALS,
-};
-
-/** What `data select` reads is checked as the configuration of a stage is. */
-const SELECT: Stage<SelectConfig> = {
-  name: 'select',
-  keys: selectKeys,
-  schema: selectSchema,
-  inputs: { checkpoint: CHECKPOINT, tokenizer: 'name a tokenizer.json or a checkpoint', 'reward.model': CHECKPOINT },
-};
+import type { SftConfig, SftInput } from './sft-schema.js';
+import { Source } from './source.js';
+import type { VerdictInput } from './verdict-keys.js';
+import type { VerdictConfig } from './verdict-schema.js';
 
 /**
  * Reads a pretraining configuration from a YAML file, or a ready one by its name (`shakespeare-char`).
@@ -118,7 +49,12 @@ export async function loadPpoConfig(file: string, overrides: readonly string[] =
 /** The same of the selection of conversations; without a file the command line says all. */
 export async function loadSelectConfig(file: string | undefined, overrides: readonly string[] = []): Promise<SelectConfig> {
   const text = file === undefined ? '' : await readConfig(file, 'name a YAML file');
-  return check(SELECT, new Source(file, text, overrides), file ?? 'of the command line', {}, missingFiles);
+  return check(SELECT, new Source(file, text, overrides), file ?? 'of the command line', {}, true);
+}
+
+/** The same of a verdict. */
+export async function loadVerdictConfig(file: string, overrides: readonly string[] = []): Promise<VerdictConfig> {
+  return check(VERDICT, new Source(file, await readConfig(file, 'name a YAML file'), overrides), file, {}, true);
 }
 
 /** Checks a configuration of the stage that it names (`stage: sft`); one that names none is of pretraining. */
@@ -158,6 +94,11 @@ export function parseSelectConfig(text: string, file: string, overrides: readonl
   return check(SELECT, new Source(file, text, overrides), file);
 }
 
+/** `loadVerdictConfig` for text that is already in memory. */
+export function parseVerdictConfig(text: string, file: string, overrides: readonly string[] = []): VerdictConfig {
+  return check(VERDICT, new Source(file, text, overrides), file);
+}
+
 /** Checks and completes a configuration given as an object. */
 export function resolvePretrainConfig(config: PretrainInput): PretrainConfig {
   return parsePretrainConfig(stringify(config), 'configuration');
@@ -181,6 +122,11 @@ export function resolvePpoConfig(config: PpoInput): PpoConfig {
 /** Checks and completes a configuration given as an object. */
 export function resolveSelectConfig(config: SelectInput): SelectConfig {
   return parseSelectConfig(stringify(config), 'configuration');
+}
+
+/** Checks and completes a configuration given as an object. */
+export function resolveVerdictConfig(config: VerdictInput): VerdictConfig {
+  return parseVerdictConfig(stringify(config), 'configuration');
 }
 
 /** A complete configuration as YAML. Keys that have no meaning in it are left out, so that it can be read again and gives itself. */
@@ -229,52 +175,25 @@ function inOrder(values: Record<string, unknown>, order: object): Record<string,
   return Object.fromEntries(keys.map((key) => [key, values[key]]));
 }
 
-async function load<Config>(stage: Stage<Config>, file: string, overrides: readonly string[]): Promise<Config> {
+async function load<Config>(kind: ConfigKind<Config>, file: string, overrides: readonly string[]): Promise<Config> {
   const path = presetPath(file) ?? file;
   const name = basename(path, extname(path));
-  return check(stage, new Source(path, await readConfig(path), overrides), path, { output_dir: `runs/${name}` }, missingFiles);
+  return check(kind, new Source(path, await readConfig(path), overrides), path, { output_dir: `runs/${name}` }, true);
 }
 
-function check<Config>(
-  stage: Stage<Config>,
-  source: Source,
-  file: string,
-  defaults: object = {},
-  inspect?: (stage: Stage<Config>, source: Source) => Problem[],
-): Config {
+function check<Config>(kind: ConfigKind<Config>, source: Source, file: string, defaults: object = {}, files = false): Config {
   const named = source.valid ? source.at(['stage']) : undefined;
-  if ([PRETRAIN, SFT, REWARD, PPO].some(({ name }) => name === named) && named !== stage.name) {
+  if ([PRETRAIN, SFT, REWARD, PPO].some(({ name }) => name === named) && named !== kind.name) {
     throw new UserError(
-      `Read the configuration ${file}: it must be of the stage ${stage.name}; it is of ${named}. Run it with fourfold ${named}`,
+      `Read the configuration ${file}: it must be of the stage ${kind.name}; it is of ${named}. Run it with fourfold ${named}`,
     );
   }
-  const problems = [...source.problems, ...(inspect?.(stage, source) ?? [])];
-  if (source.valid) {
-    const result = stage.schema.safeParse(isObject(source.value) ? { ...defaults, ...source.value } : source.value);
-    if (result.success && problems.length === 0) return result.data;
-    problems.push(...problemsOf(result.error?.issues ?? [], source, fieldsOf(stage.keys), stage.refusals));
-  }
-  problems.sort((a, b) => a.order - b.order);
-  const lines = new Set(problems.map(({ place, text }) => `${place}: ${text}`));
-  throw new UserError(
-    `Read the configuration ${file}: ${lines.size === 1 ? 'one error' : `${lines.size} errors`}\n${[...lines].join('\n')}`,
-  );
+  const { config, problems } = source.valid ? checked(kind, source, { defaults, files }) : { problems: [] };
+  if (config !== undefined && source.problems.length === 0) return config;
+  throw new UserError(`Read the configuration ${file}: ${listed([...source.problems, ...problems])}`);
 }
 
-function missingFiles<Config>(stage: Stage<Config>, source: Source): Problem[] {
-  const problems: Problem[] = [];
-  for (const [key, wayOut] of Object.entries(stage.inputs)) {
-    const path = key.split('.');
-    const given = source.at(path);
-    for (const value of Array.isArray(given) ? given : [given]) {
-      if (typeof value !== 'string' || value === '' || existsSync(value)) continue;
-      problems.push({ ...source.place(path), text: `${key}: there is no such file; received ${show(value)}; ${wayOut}` });
-    }
-  }
-  return problems;
-}
-
-async function readConfig(
+export async function readConfig(
   path: string,
   wayOut = `name a YAML file or a ready configuration: ${presetNames().join(', ')}`,
 ): Promise<string> {
@@ -287,8 +206,4 @@ async function readConfig(
     if (errorCode(error) === 'EISDIR') throw fail('it must be a file, and this is a directory', wayOut);
     throw fail(`the file cannot be read (${errorCode(error)})`, 'see to its permissions');
   }
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { Field } from './fields.js';
-import { dotted, type Path, type Problem, type Source, short } from './source.js';
+import { dotted, type Path, type Placed, type Problem, short } from './source.js';
 import { closest, suggestKey } from './suggest.js';
 
 /**
@@ -9,7 +9,7 @@ import { closest, suggestKey } from './suggest.js';
  */
 export function problemsOf(
   issues: readonly z.core.$ZodIssue[],
-  source: Source,
+  source: Placed,
   fields: ReadonlyMap<string, Field>,
   refusals: ReadonlyMap<string, string> = new Map(),
 ): Problem[] {
@@ -26,7 +26,7 @@ export function problemsOf(
   });
 }
 
-function unknownKey(path: Path, source: Source, fields: ReadonlyMap<string, Field>, refusals: ReadonlyMap<string, string>): Problem {
+function unknownKey(path: Path, source: Placed, fields: ReadonlyMap<string, Field>, refusals: ReadonlyMap<string, string>): Problem {
   const key = dotted(path);
   const meant = suggestKey(key, [...fields.keys()]);
   const section = dotted(path.slice(0, -1));

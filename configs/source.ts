@@ -14,8 +14,17 @@ export interface Problem {
   text: string;
 }
 
+/** Values, and where each was written. */
+export interface Placed {
+  value: unknown;
+  /** The value at `path`, or nothing. */
+  at(path: Path): unknown;
+  /** Where the value at `path` was written, or else the nearest thing around it. `key`: the name instead of the value. */
+  place(path: Path, key?: boolean): Omit<Problem, 'text'>;
+}
+
 /** A YAML file with `key=value` overrides laid over it, which knows where each value was written. */
-export class Source {
+export class Source implements Placed {
   readonly problems: Problem[] = [];
   private readonly lines = new LineCounter();
   private readonly document: Document;
@@ -25,11 +34,15 @@ export class Source {
   /** Whether the file is YAML at all. */
   readonly valid: boolean;
 
-  /** @param file its name, for places; undefined: there is none, and the command line says all. */
+  /**
+   * @param file its name, for places; undefined: there is none, and the command line says all.
+   * @param target what the names of an override stand for, where it is not their path in the file.
+   */
   constructor(
     private readonly file: string | undefined,
     text: string,
     overrides: readonly string[] = [],
+    private readonly target: (names: string[]) => string[] = (names) => names,
   ) {
     this.document = parseDocument(text, { lineCounter: this.lines, prettyErrors: false, logLevel: 'error' });
     const all = [...this.document.errors, ...this.document.warnings];
@@ -55,17 +68,10 @@ export class Source {
     }
   }
 
-  /** The value at `path`, or nothing. */
   at(path: Path): unknown {
-    let value = this.value;
-    for (const part of path) {
-      if (typeof value !== 'object' || value === null || !Object.hasOwn(value, part)) return undefined;
-      value = (value as Record<PropertyKey, unknown>)[part];
-    }
-    return value;
+    return valueAt(this.value, path);
   }
 
-  /** Where the value at `path` was written, or else the nearest thing around it. `key`: the name instead of the value. */
   place(path: Path, key = false): Omit<Problem, 'text'> {
     for (let length = path.length; length > 0; length--) {
       const override = this.overridden.get(dotted(path.slice(0, length)));
@@ -113,9 +119,42 @@ export class Source {
       fail(`${path.join('.')}: the value must be YAML; received ${received}; put it in quotes: '${path.join('.')}="…"'`);
       return;
     }
-    this.overridden.set(path.join('.'), text);
-    this.value = withValue(this.value, path, parsed.toJS());
+    const target = this.target(path);
+    this.overridden.set(target.join('.'), text);
+    this.value = withValue(this.value, target, parsed.toJS());
   }
+}
+
+/** The part of `source` at `path`, seen as a whole; `value` in its stead where it has been worked on. */
+export function within(source: Placed, path: Path, value = source.at(path)): Placed {
+  return { value, at: (below) => valueAt(value, below), place: (below, key) => source.place([...path, ...below], key) };
+}
+
+/** `over` laid over `base`, section by section. */
+export function overlaid(base: Placed, over: Placed): Placed {
+  const value = merged(base.value, over.value);
+  const place = (path: Path, key?: boolean) => (over.at(path) === undefined ? base : over).place(path, key);
+  return { value, at: (path) => valueAt(value, path), place };
+}
+
+function merged(base: unknown, over: unknown): unknown {
+  if (over === undefined) return base;
+  if (!isSection(base) || !isSection(over)) return over;
+  const names = new Set([...Object.keys(base), ...Object.keys(over)]);
+  return Object.fromEntries([...names].map((name) => [name, merged(base[name], over[name])]).filter(([, value]) => value !== null));
+}
+
+function isSection(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function valueAt(value: unknown, path: Path): unknown {
+  let found = value;
+  for (const part of path) {
+    if (typeof found !== 'object' || found === null || !Object.hasOwn(found, part)) return undefined;
+    found = (found as Record<PropertyKey, unknown>)[part];
+  }
+  return found;
 }
 
 /** `target` with `value` at `path`; null takes away what stands there. Own properties only, so that no key reaches a prototype. */

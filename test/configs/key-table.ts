@@ -1,3 +1,4 @@
+import type { z } from 'zod';
 import { type Field, fieldsOf } from '../../configs/fields.js';
 import { pretrainKeys } from '../../configs/keys.js';
 import { ppoKeys } from '../../configs/ppo-keys.js';
@@ -13,9 +14,12 @@ export function row(field: Field): string {
   return `| \`${field.key}\` | ${usual} | ${meaning} | ${field.source ?? ''} |`;
 }
 
-/** Every key of the configurations of a stage, sections without their own rows. */
+/** Every key of a schema, sections without their own rows. */
+export function rowsOf(keys: z.ZodObject): string[] {
+  return [...fieldsOf(keys).values()].filter((field) => field.kind !== 'section').map(row);
+}
+
+/** Every key of the configurations of a stage. */
 export function rows(stage: 'pretrain' | 'sft' | 'reward' | 'ppo'): string[] {
-  return [...fieldsOf({ pretrain: pretrainKeys, sft: sftKeys, reward: rewardKeys, ppo: ppoKeys }[stage]).values()]
-    .filter((field) => field.kind !== 'section')
-    .map(row);
+  return rowsOf({ pretrain: pretrainKeys, sft: sftKeys, reward: rewardKeys, ppo: ppoKeys }[stage]);
 }
