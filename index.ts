@@ -7,17 +7,20 @@ export {
   loadRewardConfig,
   loadSelectConfig,
   loadSftConfig,
+  loadVerdictConfig,
   resolvePpoConfig,
   resolvePretrainConfig,
   resolveRewardConfig,
   resolveSelectConfig,
   resolveSftConfig,
+  resolveVerdictConfig,
 } from './configs/load.js';
 export type { PpoConfig, PpoInput } from './configs/ppo-schema.js';
 export type { RewardConfig, RewardInput } from './configs/reward-schema.js';
 export type { PretrainConfig, PretrainInput } from './configs/schema.js';
 export type { SelectConfig } from './configs/select-schema.js';
 export type { SftConfig, SftInput } from './configs/sft-schema.js';
+export type { VerdictConfig, VerdictInput } from './configs/verdict-schema.js';
 export { type CleanOptions, type CleanReport, cleanCorpus } from './datasets/clean/index.js';
 export type { Dataset } from './datasets/dataset.js';
 export {
@@ -39,14 +42,19 @@ export { type EvaluateOptions, evaluate } from './evaluation/evaluate.js';
 export type { ConversationEvaluation, Evaluation, PreferenceEvaluation, TextEvaluation } from './evaluation/evaluation.js';
 export { meanPooledStates } from './evaluation/mean-pooled-states.js';
 export { type RankOptions, type RankSummary, rankAnswers } from './evaluation/rank.js';
+export { type WrittenReport, writeReport } from './evaluation/report/report.js';
 export type { Answered } from './evaluation/reward-function.js';
 export { loadRewardModel, type RewardModel, scoreResponses } from './evaluation/reward-model.js';
 export { type SelectOptions, type SelectReport, selectConversations } from './evaluation/select/index.js';
+export { type Verdict, type VerdictModel, verdict, writeVerdict } from './evaluation/verdict.js';
 export { flopsPerToken, type ModelConfig, parameterCount } from './model/config.js';
 export { languageModelLoss, languageModelLosses, logits } from './model/heads.js';
 export { initialParameters, type Parameters } from './model/parameters.js';
 export { type Batch, type ForwardOptions, forward } from './model/transformer.js';
 export { type Precision, setPrecision } from './ops/precision.js';
+export { loadPlan } from './pipelines/plan.js';
+export { type RunOptions, runPipeline } from './pipelines/run.js';
+export type { Plan, Step } from './pipelines/step.js';
 export { type AnswerOptions, type AnswerSummary, answerPrompts } from './sampler/answers.js';
 export { type BeamOptions, beamSearch, type Hypothesis } from './sampler/beam.js';
 export { type ChatAnswer, type ChatOptions, type ChatSession, chatSession } from './sampler/chat.js';
