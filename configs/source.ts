@@ -121,7 +121,7 @@ export class Source implements Placed {
     }
     const target = this.target(path);
     this.overridden.set(target.join('.'), text);
-    this.value = withValue(this.value, target, parsed.toJS());
+    this.value = withValue(this.value, target, parsed.toJS(), target.length > path.length);
   }
 }
 
@@ -130,7 +130,7 @@ export function within(source: Placed, path: Path, value = source.at(path)): Pla
   return { value, at: (below) => valueAt(value, below), place: (below, key) => source.place([...path, ...below], key) };
 }
 
-/** `over` laid over `base`, section by section. */
+/** `over` laid over `base`, section by section; null takes away what the base has. */
 export function overlaid(base: Placed, over: Placed): Placed {
   const value = merged(base.value, over.value);
   const place = (path: Path, key?: boolean) => (over.at(path) === undefined ? base : over).place(path, key);
@@ -139,7 +139,8 @@ export function overlaid(base: Placed, over: Placed): Placed {
 
 function merged(base: unknown, over: unknown): unknown {
   if (over === undefined) return base;
-  if (!isSection(base) || !isSection(over)) return over;
+  if (!isSection(over)) return over;
+  if (!isSection(base)) return merged({}, over);
   const names = new Set([...Object.keys(base), ...Object.keys(over)]);
   return Object.fromEntries([...names].map((name) => [name, merged(base[name], over[name])]).filter(([, value]) => value !== null));
 }
@@ -157,13 +158,16 @@ function valueAt(value: unknown, path: Path): unknown {
   return found;
 }
 
-/** `target` with `value` at `path`; null takes away what stands there. Own properties only, so that no key reaches a prototype. */
-function withValue(target: unknown, path: readonly string[], value: unknown): unknown {
+/**
+ * `target` with `value` at `path`. Own properties only, so that no key reaches a prototype.
+ * @param keepNull whether null stays, for a file beneath that has the key; otherwise it takes away what stands there.
+ */
+function withValue(target: unknown, path: readonly string[], value: unknown, keepNull: boolean): unknown {
   if (path.length === 0) return value;
   const [name, ...rest] = path;
   const entries = new Map(typeof target === 'object' && target !== null && !Array.isArray(target) ? Object.entries(target) : []);
-  const below = withValue(entries.get(name), rest, value);
-  if (below === null) entries.delete(name);
+  const below = withValue(entries.get(name), rest, value, keepNull);
+  if (below === null && !keepNull) entries.delete(name);
   else entries.set(name, below);
   return Object.fromEntries(entries);
 }

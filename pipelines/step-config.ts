@@ -46,7 +46,7 @@ export async function valuesOf(
     report(['config'], `must be a section of keys; received ${show(own.value)}; a file is named by config_file`);
     return undefined;
   }
-  if (file === undefined) return own;
+  if (file === undefined) return overlaid(within(step, ['config'], {}), own);
   const found = presetPath(file) ?? file;
   if (!existsSync(found)) {
     const wayOut = `name a YAML file or a ready configuration: ${presetNames().join(', ')}`;

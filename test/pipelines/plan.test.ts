@@ -92,6 +92,14 @@ describe('a pipeline', () => {
     assert.deepEqual([config.max_steps, config.context_length, config.data.packing], [300, 192, 'segments']);
   });
 
+  it('takes a key back to its default with null, of the file beneath, too', async () => {
+    const text =
+      'steps:\n  base:\n    kind: pretrain\n    config_file: world-base\n    config: { data: { path: package.json }, seed: 4 }\n';
+    const plan = await parsePlan(text, 'p.yaml', ['base.adam_beta2=null', 'base.seed=null', 'base.model.num_key_value_heads=null']);
+    const config = step(plan, 'base').config as { adam_beta2: number; seed: number };
+    assert.deepEqual([config.adam_beta2, config.seed], [0.95, 1337]);
+  });
+
   it('says everything that is wrong at once, each with its place', async () => {
     const text = `
 sed: 1
