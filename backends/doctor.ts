@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { packageRoot } from '../util/package-root.js';
+import { packageRoot, packageVersion } from '../util/package-root.js';
 import { physicalCores } from './device.js';
 import { loadAddon } from './native/addon.js';
 
@@ -73,7 +73,7 @@ export function diagnose(probes: Partial<Probes> = {}): Diagnosis {
   const failure = log?.split('\n').find((line) => line.startsWith('failed: '));
   const distribution = probes.distribution ?? readText('/etc/os-release') ?? '';
   return {
-    version: JSON.parse(readFileSync(path.join(packageRoot(), 'package.json'), 'utf8')).version,
+    version: packageVersion(),
     node: process.version,
     platform: `${platform} ${process.arch}`,
     cpu: os.cpus()[0]?.model.trim() ?? 'unknown',

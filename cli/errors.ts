@@ -1,10 +1,5 @@
 import { CommanderError } from 'commander';
-import type { UserError } from '../util/errors.js';
-
-/** By name, not by class: a module loaded in two ways has two classes. */
-export function isUserError(error: unknown): error is UserError {
-  return error instanceof Error && error.name === 'UserError';
-}
+import { isUserError } from '../util/errors.js';
 
 /** Prints an error as its user should see it, the stack with `--verbose` only, and gives the exit code. */
 export function reportError(error: unknown, argv: readonly string[]): number {

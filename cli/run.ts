@@ -1,8 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { Command } from 'commander';
 import { fallbackReport } from '../backends/native/fallback-counts.js';
-import { packageRoot } from '../util/package-root.js';
+import { packageVersion } from '../util/package-root.js';
 import { chatCommand } from './commands/chat.js';
 import { compareCommand } from './commands/compare.js';
 import { dataCommand } from './commands/data.js';
@@ -38,7 +36,7 @@ export async function run(argv: readonly string[]): Promise<number> {
 function program(): Command {
   const fourfold = new Command('fourfold')
     .description('From raw text to a chat model on one laptop.')
-    .version(JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')).version)
+    .version(packageVersion())
     .option('--verbose', 'show the stack of an error, and what runs where')
     .addHelpText('after', '\nFor example:\n  fourfold data fetch tinyshakespeare\n  fourfold pretrain shakespeare-char\n')
     .showHelpAfterError('(--help says more)')

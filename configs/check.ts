@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import type { z } from 'zod';
 import { type Field, fieldsOf, underNames } from './fields.js';
 import { problemsOf, show } from './problems.js';
-import type { Placed, Problem } from './source.js';
+import { isSection } from './rules.js';
+import { type Placed, type Problem, valueAt } from './source.js';
 
 /** What the configurations of one kind have that others have not. */
 export interface ConfigKind<Config> {
@@ -28,7 +29,7 @@ export function checked<Config>(
 ): { config?: Config; problems: Problem[] } {
   const needed = typeof files === 'function' ? files : () => files;
   const problems = missingFiles(kind, source, needed);
-  const result = kind.schema.safeParse(isObject(source.value) ? { ...defaults, ...source.value } : source.value);
+  const result = kind.schema.safeParse(isSection(source.value) ? { ...defaults, ...source.value } : source.value);
   if (result.success && problems.length === 0) return { config: result.data, problems };
   problems.push(...problemsOf(result.error?.issues ?? [], source, fieldsIn(kind, source), kind.refusals));
   return { problems };
@@ -50,25 +51,21 @@ function fieldsIn<Config>({ keys }: ConfigKind<Config>, source: Placed): Map<str
 }
 
 /** What the inputs of a configuration say: each path, and where. */
-export function inputsOf<Config>({ inputs }: ConfigKind<Config>, source: Placed): { path: string[]; value: string; wayOut: string }[] {
+export function inputsOf<Config>({ inputs }: ConfigKind<Config>, config: unknown): { path: string[]; value: string; wayOut: string }[] {
   return Object.entries(inputs).flatMap(([key, wayOut]) =>
-    underNames(key, (path) => source.at(path)).flatMap((key) => {
+    underNames(key, (path) => valueAt(config, path)).flatMap((key) => {
       const path = key.split('.');
-      const values = [source.at(path)].flat().filter((value) => typeof value === 'string' && value !== '');
+      const values = [valueAt(config, path)].flat().filter((value) => typeof value === 'string' && value !== '');
       return values.map((value) => ({ path, value: value as string, wayOut }));
     }),
   );
 }
 
 function missingFiles<Config>(kind: ConfigKind<Config>, source: Placed, needed: (path: string) => boolean): Problem[] {
-  return inputsOf(kind, source)
+  return inputsOf(kind, source.value)
     .filter(({ value }) => needed(value) && !existsSync(value))
     .map(({ path, value, wayOut }) => {
       const text = `${path.join('.')}: there is no such file; received ${show(value)}; ${wayOut}`;
       return { ...source.place(path), text };
     });
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,4 +1,5 @@
 import { type Document, isCollection, isMap, isScalar, LineCounter, type Node, parseDocument, type YAMLError } from 'yaml';
+import { isSection } from './rules.js';
 
 /** Aliases that multiply, or values in each other without end. */
 const TOO_MUCH = 'not valid YAML: values may not be in each other without end; received thousands; write them out';
@@ -145,11 +146,8 @@ function merged(base: unknown, over: unknown): unknown {
   return Object.fromEntries([...names].map((name) => [name, merged(base[name], over[name])]).filter(([, value]) => value !== null));
 }
 
-function isSection(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function valueAt(value: unknown, path: Path): unknown {
+/** The part of a value at `path`, or nothing. */
+export function valueAt(value: unknown, path: Path): unknown {
   let found = value;
   for (const part of path) {
     if (typeof found !== 'object' || found === null || !Object.hasOwn(found, part)) return undefined;

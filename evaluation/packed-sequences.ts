@@ -10,6 +10,12 @@ export interface Sequence {
   supervised?: ArrayLike<number>;
 }
 
+/** A prompt and a response to it, whose tokens are to be predicted. */
+export function responseSequence(prompt: readonly number[], response: readonly number[]): Sequence {
+  const supervised = new Uint8Array(prompt.length + response.length).fill(1, prompt.length);
+  return { ids: [...prompt, ...response], supervised };
+}
+
 /** Where a sequence stands in a batch: its tokens are `from … from + length` of the B·T. */
 export interface Place {
   /** Its index among the sequences. */

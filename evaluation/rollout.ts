@@ -9,7 +9,7 @@ import { answerText } from '../sampler/output.js';
 import type { ChatTemplate, Tokenizer } from '../tokenizer/index.js';
 import { type BatchPasses, batchPasses } from '../training/batch-passes.js';
 import type { PpoBatch } from '../training/ppo-step.js';
-import { packedSequences } from './packed-sequences.js';
+import { packedSequences, responseSequence } from './packed-sequences.js';
 
 /** An answer that was drawn. */
 export interface Episode {
@@ -165,10 +165,7 @@ export function ppoBatches(lessons: readonly Lesson[], { B, T }: { B: number; T:
   });
 }
 
-/** Prompt and response of each; the response is to be predicted. */
+/** Prompt and response of each. */
 function sequencesOf(episodes: readonly Episode[]) {
-  return episodes.map(({ of, response }) => ({
-    ids: [...of.ids, ...response],
-    supervised: [...new Uint8Array(of.ids.length), ...new Uint8Array(response.length).fill(1)],
-  }));
+  return episodes.map(({ of, response }) => responseSequence(of.ids, response));
 }

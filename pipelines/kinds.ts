@@ -56,29 +56,26 @@ const MODEL: readonly Artifact[] = ['language_model'];
 const stage = <Config>(
   config: ConfigKind<Config>,
   takes: Kind['takes'],
-  run: Kind<Config>['run'],
+  run: (config: Config, run: { directory: string; resume?: string }, signal: AbortSignal) => Promise<unknown>,
   type: Artifact = 'language_model',
 ): Kind<Config> => ({
-  ...{ ...config, takes, run },
+  ...{ ...config, takes },
   makes: () => ({ checkpoint: { type, path: 'final' } }),
+  run: async (config, { directory, resume, signal }) => {
+    await run(config, { directory, resume: resume ? 'auto' : undefined }, signal);
+  },
 });
 
 const pretrain = stage(
   PRETRAIN,
   { 'data.path': TEXT, 'tokenizer.path': ['tokenizer', 'language_model', 'tokens'], init_from: MODEL },
-  async (config, { directory, resume, signal }) => {
-    const { pretrain } = await import('../stages/pretrain.js');
-    await pretrain({ ...config, output_dir: directory }, { directory, resume: resume ? 'auto' : undefined }, signal);
-  },
+  async (...given) => (await import('../stages/pretrain.js')).pretrain(...given),
 );
 
 const sft = stage(
   SFT,
   { init_from: MODEL, 'data.path': ['conversations', 'tokens', 'table'], 'data.replay.path': TEXT },
-  async (config, { directory, resume, signal }) => {
-    const { sft } = await import('../stages/sft.js');
-    await sft({ ...config, output_dir: directory }, { directory, resume: resume ? 'auto' : undefined }, signal);
-  },
+  async (...given) => (await import('../stages/sft.js')).sft(...given),
 );
 
 const reward = stage(
@@ -88,10 +85,7 @@ const reward = stage(
     'data.path': ['preferences', 'table'],
     'data.boundary': ['corpus', 'prompts', 'conversations', 'preferences', 'table'],
   },
-  async (config, { directory, resume, signal }) => {
-    const { reward } = await import('../stages/reward.js');
-    await reward({ ...config, output_dir: directory }, { directory, resume: resume ? 'auto' : undefined }, signal);
-  },
+  async (...given) => (await import('../stages/reward.js')).reward(...given),
   'reward_model',
 );
 
@@ -101,10 +95,7 @@ const ppo = stage(
     ...{ init_from: MODEL, 'reward.model': ['reward_model'], 'reward.world': ['world'] },
     ...{ 'data.path': ['prompts', 'conversations', 'table'], 'data.eval_path': ['prompts', 'conversations', 'table'], 'ptx.path': TEXT },
   },
-  async (config, { directory, resume, signal }) => {
-    const { ppo } = await import('../stages/ppo.js');
-    await ppo({ ...config, output_dir: directory }, { directory, resume: resume ? 'auto' : undefined }, signal);
-  },
+  async (...given) => (await import('../stages/ppo.js')).ppo(...given),
 );
 
 const world: Kind<z.output<typeof worldKeys>> = {

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -7,9 +6,8 @@ import { glob } from 'tinyglobby';
 import { physicalCores } from '../backends/device.js';
 import { resolveCheckpoint } from '../checkpoints/load.js';
 import { inputsOf } from '../configs/check.js';
-import { within } from '../configs/source.js';
-import { exists, writeFileAtomic } from '../util/files.js';
-import { packageRoot } from '../util/package-root.js';
+import { exists, sha256File, writeFileAtomic } from '../util/files.js';
+import { packageRoot, packageVersion } from '../util/package-root.js';
 import type { Artifact } from './kinds.js';
 import type { Plan, Step } from './step.js';
 
@@ -50,11 +48,8 @@ const CODE = ['backends', 'checkpoints', 'configs', 'datasets', 'evaluation', 'm
 
 /** SHA-256 of a file, or of a directory's files and their names. What depends on the clock in a run's directory is left out. */
 export async function contentsHash(target: string): Promise<string> {
+  if (!(await fs.stat(target)).isDirectory()) return sha256File(target);
   const hash = createHash('sha256');
-  if (!(await fs.stat(target)).isDirectory()) {
-    for await (const chunk of createReadStream(target)) hash.update(chunk as Uint8Array);
-    return hash.digest('hex');
-  }
   for (const name of (await fs.readdir(target)).sort()) {
     if (!VOLATILE.has(name)) hash.update(`${name}\0${await contentsHash(path.join(target, name))}\n`);
   }
@@ -77,7 +72,7 @@ export async function codeHash(): Promise<string> {
 
 /** Contents of all that a step reads, by path: what other steps made, and what its configuration names. @param made hashes of outputs, by path. */
 export async function inputHashes(
-  { kind, config, references, ...step }: Step,
+  { kind, config, references }: Step,
   steps: readonly Step[],
   made: ReadonlyMap<string, string>,
 ): Promise<Record<string, string>> {
@@ -86,8 +81,7 @@ export async function inputHashes(
     const file = steps.find((other) => other.name === name)!.outputs[output].path;
     inputs[file] = made.get(file)!;
   }
-  const source = within({ value: config, at: () => config, place: () => ({ order: 0, place: step.name }) }, []);
-  for (const { value } of inputsOf(kind, source)) {
+  for (const { value } of inputsOf(kind, config)) {
     if (inputs[value] !== undefined) continue;
     const found = (await exists(value)) ? [await resolveCheckpoint(value).catch(() => value)] : await glob(value, { dot: false });
     const hashes = await Promise.all(found.sort().map(contentsHash));
@@ -136,9 +130,8 @@ export async function writeLineage(plan: Plan, code: string): Promise<void> {
     };
     steps.push(record ?? waiting);
   }
-  const version = (JSON.parse(await fs.readFile(path.join(packageRoot(), 'package.json'), 'utf8')) as { version: string }).version;
   const environment = {
-    ...{ fourfold: version, code_sha256: code, node: process.version, platform: process.platform, arch: process.arch },
+    ...{ fourfold: packageVersion(), code_sha256: code, node: process.version, platform: process.platform, arch: process.arch },
     ...{ processor: os.cpus()[0]?.model.trim() ?? 'unknown', device: plan.device, threads: plan.threads ?? physicalCores() },
   };
   const lineage: Lineage = { pipeline: plan.name, environment, steps };

@@ -1,12 +1,11 @@
-import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { isDynamicPattern } from 'tinyglobby';
 import { type ConfigKind, checked, listed } from '../configs/check.js';
 import { readConfig } from '../configs/load.js';
 import { type PipelineKeys, pipelineKeys } from '../configs/pipeline-keys.js';
+import { readyNames, readyPath } from '../configs/presets.js';
 import { type Problem, Source, within } from '../configs/source.js';
 import { UserError } from '../util/errors.js';
-import { packageRoot } from '../util/package-root.js';
 import { type Facts, factsOnDisk, fits } from './fits.js';
 import type { Plan, Step } from './step.js';
 import { complete, connect, kindOf, type Report, valuesOf } from './step-config.js';
@@ -82,13 +81,9 @@ function isOf(steps: readonly Step[], file: string): boolean {
 
 /** The file of a ready pipeline, `tiny` for example, where no file of that name lies here. */
 export function pipelinePath(name: string): string | undefined {
-  if (existsSync(name)) return undefined;
-  const ready = path.basename(name, '.yaml');
-  const known = name === ready || name === `pipelines/${ready}.yaml`;
-  return known && pipelineNames().includes(ready) ? path.join(packageRoot(), 'pipelines', `${ready}.yaml`) : undefined;
+  return readyPath('pipelines', name);
 }
 
 export function pipelineNames(): string[] {
-  const files = readdirSync(path.join(packageRoot(), 'pipelines')).filter((file) => file.endsWith('.yaml'));
-  return files.map((file) => path.basename(file, '.yaml')).sort();
+  return readyNames('pipelines');
 }

@@ -41,10 +41,10 @@ export async function runPipeline(plan: Plan, options: RunOptions): Promise<Writ
   const display = options.display ?? new Display();
   const range = rangeOf(plan, options);
   await makeFolder(plan.output_dir);
+  const code = await codeHash();
   const unlock = await lockRun(path.join(plan.output_dir, 'run.lock'));
   try {
     await writeFileAtomic(path.join(plan.output_dir, 'pipeline.yaml'), resolvedPipeline(plan));
-    const code = await codeHash();
     const made = new Map<string, string>(); // hashes of outputs, by path
     const pace: Pace = { expected: 0, took: 0 };
     for (const [i, step] of plan.steps.entries()) {
@@ -92,7 +92,7 @@ export async function runPipeline(plan: Plan, options: RunOptions): Promise<Writ
     await writeSummary(plan);
     return await writeReport(plan.output_dir);
   } catch (error) {
-    await writeLineage(plan, await codeHash()).catch(() => {});
+    await writeLineage(plan, code).catch(() => {});
     throw error;
   } finally {
     await unlock();

@@ -1,5 +1,5 @@
 /** The process of one step: what it needs of memory is its own, and what it leaves in it ends with it. */
-import { UserError } from '../util/errors.js';
+import { isUserError } from '../util/errors.js';
 import { KINDS } from './kinds.js';
 
 /** What the pipeline sends. */
@@ -43,10 +43,7 @@ async function run({
     return controller.signal.aborted ? { stopped: true } : { done: true };
   } catch (error) {
     if (controller.signal.aborted && (error as Error).name === 'AbortError') return { stopped: true };
-    if (error instanceof UserError || (error as Error).name === 'UserError') {
-      const { message, exitCode } = error as UserError;
-      return { error: { message, exitCode } };
-    }
+    if (isUserError(error)) return { error: { message: error.message, exitCode: error.exitCode } };
     return { error: { message: (error as Error).stack ?? String(error) } };
   }
 }

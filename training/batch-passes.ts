@@ -10,11 +10,12 @@ type Shape = Pick<HostBatch, 'batchSize' | 'contextLength'>;
 /** What is made once for each shape that batches have: a recorded pass serves one. */
 export interface ByShape<X> {
   of(batch: Shape): X;
-  all(): X[];
+  /** Why one of them is not replayed, or undefined. */
+  readonly notReplayed: string | undefined;
   dispose(): void;
 }
 
-export function byShape<X extends { dispose(): void }>(make: (B: number, T: number) => X): ByShape<X> {
+export function byShape<X extends { readonly notReplayed?: string; dispose(): void }>(make: (B: number, T: number) => X): ByShape<X> {
   const made = new Map<string, X>();
   return {
     of({ batchSize: B, contextLength: T }) {
@@ -23,7 +24,9 @@ export function byShape<X extends { dispose(): void }>(make: (B: number, T: numb
       made.set(key, known);
       return known;
     },
-    all: () => [...made.values()],
+    get notReplayed() {
+      return [...made.values()].find(({ notReplayed }) => notReplayed !== undefined)?.notReplayed;
+    },
     dispose() {
       for (const one of made.values()) one.dispose();
     },

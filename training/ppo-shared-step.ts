@@ -37,7 +37,7 @@ export function sharedPpoStepper(policy: TrainState, head: TrainState, options: 
 
   return {
     get notReplayed() {
-      return passes.all().find(({ notReplayed }) => notReplayed !== undefined)?.notReplayed;
+      return passes.notReplayed;
     },
     async step(batches, rates, rows) {
       const result = nothing();

@@ -78,7 +78,7 @@ export function ppoStepper(policy: TrainState, critic: TrainState, options: PpoS
 
   return {
     get notReplayed() {
-      return passes.all().find(({ notReplayed }) => notReplayed !== undefined)?.notReplayed;
+      return passes.notReplayed;
     },
     async step(batches, rates, rows) {
       const result = nothing();

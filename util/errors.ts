@@ -13,6 +13,11 @@ export class UserError extends Error {
   }
 }
 
+/** By name, not by class: a module loaded in two ways has two classes. */
+export function isUserError(error: unknown): error is UserError {
+  return error instanceof Error && error.name === 'UserError';
+}
+
 /** A tensor of the wrong shape reached an op: names the op, the rule and the shape received. */
 export class ShapeError extends Error {
   override name = 'ShapeError';

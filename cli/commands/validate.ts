@@ -1,6 +1,5 @@
 import { Command } from 'commander';
-import { UserError } from '../../util/errors.js';
-import { isUserError } from '../errors.js';
+import { isUserError, UserError } from '../../util/errors.js';
 
 export function validateCommand(): Command {
   return new Command('validate')

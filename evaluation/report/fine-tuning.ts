@@ -2,15 +2,14 @@ import { type Block, charts, heading, missing, type Section, text } from './bloc
 import { evaluationTable } from './evaluations.js';
 import { decimal, percent } from './numbers.js';
 import { lossChart, rateChart, sampleBlocks } from './pretraining.js';
-import { type Run, type RunStep, stepsOf, verdictOf } from './read.js';
+import { type Run, type RunStep, verdictOf } from './read.js';
 import { lineChart, pointsOf } from './series.js';
+import { stageBlocks } from './stage.js';
 import { modelLabel } from './verdict.js';
 
 /** Losses of supervised fine-tuning, and what was forgotten of the text before. */
 export function fineTuningSection(run: Run): Section {
-  const steps = stepsOf(run, 'sft');
-  const blocks = steps.flatMap((step) => [...(steps.length > 1 ? [heading(step.name)] : []), ...stepBlocks(step)]);
-  if (steps.length === 0 && run.whole) blocks.push(missing('fine-tuning: no step of this run is of kind sft'));
+  const blocks = stageBlocks(run, 'sft', 'fine-tuning', stepBlocks);
   return {
     id: 'sft',
     title: 'Supervised fine-tuning (SFT)',
@@ -18,8 +17,7 @@ export function fineTuningSection(run: Run): Section {
   };
 }
 
-function stepBlocks({ name, metrics, samples }: RunStep): Block[] {
-  if (metrics.length === 0) return [missing(`the curves of ${name}: it has no metrics.jsonl`)];
+function stepBlocks({ metrics, samples }: RunStep): Block[] {
   const held = pointsOf(metrics, 'eval/loss');
   const [first, last] = [held[0], held.at(-1)];
   const sentence =

@@ -2,14 +2,13 @@ import { type Block, type Chart, charts, heading, missing, type Point, type Sect
 import { evaluationsOf } from './evaluations.js';
 import { count, decimal, figure } from './numbers.js';
 import { sampleBlocks } from './pretraining.js';
-import { type Line, type Run, type RunStep, stepsOf } from './read.js';
+import type { Line, Run, RunStep } from './read.js';
 import { lineChart, pointsOf } from './series.js';
+import { stageBlocks } from './stage.js';
 
 /** What PPO did, update by update, and whether the reward model was deceived. */
 export function ppoSection(run: Run): Section {
-  const steps = stepsOf(run, 'ppo');
-  const blocks = steps.flatMap((step) => [...(steps.length > 1 ? [heading(step.name)] : []), ...stepBlocks(step, run)]);
-  if (steps.length === 0 && run.whole) blocks.push(missing('PPO: no step of this run is of kind ppo'));
+  const blocks = stageBlocks(run, 'ppo', 'PPO', (step) => stepBlocks(step, run));
   return { id: 'ppo', title: 'PPO', blocks };
 }
 
@@ -26,7 +25,6 @@ const CURVES: { title: string; label: string; key: string; held?: string }[] = [
 
 function stepBlocks(step: RunStep, run: Run): Block[] {
   const { name, metrics, samples } = step;
-  if (metrics.length === 0) return [missing(`the curves of ${name}: it has no metrics.jsonl`)];
   const found = CURVES.map(({ title, label, key, held: evaluated }) => ({
     title,
     chart: lineChart({

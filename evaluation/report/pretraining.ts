@@ -1,20 +1,18 @@
 import { type Block, charts, heading, missing, type Section, type Series, text } from './blocks.js';
 import { evaluationTable } from './evaluations.js';
 import { count, decimal, figure } from './numbers.js';
-import { type Line, type Run, type RunStep, stepsOf } from './read.js';
+import type { Line, Run, RunStep } from './read.js';
 import { lineChart, pointsOf, sourcesOf } from './series.js';
+import { stageBlocks } from './stage.js';
 
 /** Loss, learning rate and bits per byte of pretraining. */
 export function pretrainingSection(run: Run): Section {
-  const steps = stepsOf(run, 'pretrain');
-  const blocks = steps.flatMap((step) => [...(steps.length > 1 ? [heading(step.name)] : []), ...stepBlocks(step)]);
-  if (steps.length === 0 && run.whole) blocks.push(missing('pretraining: no step of this run is of kind pretrain'));
+  const blocks = stageBlocks(run, 'pretrain', 'pretraining', stepBlocks);
   return { id: 'pretraining', title: 'Pretraining', blocks: [...blocks, ...evaluationTable(run, 'text')] };
 }
 
 function stepBlocks(step: RunStep): Block[] {
   const { metrics, samples } = step;
-  if (metrics.length === 0) return [missing(`the curves of ${step.name}: it has no metrics.jsonl`)];
   const bits = lineChart({
     title: 'Bits per byte, held-out text',
     y: { label: 'bits per byte', format: (value) => decimal(value, 3) },

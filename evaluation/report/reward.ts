@@ -2,15 +2,14 @@ import { type Block, charts, heading, list, missing, type Section, text } from '
 import { evaluationsOf, measuredModel } from './evaluations.js';
 import { count, decimal, percent, range } from './numbers.js';
 import { rateChart } from './pretraining.js';
-import { type Run, type RunStep, stepsOf } from './read.js';
+import type { Run, RunStep } from './read.js';
 import { lineChart, pointsOf } from './series.js';
 import type { Accuracy, Interval, PreferenceEvaluation } from './shapes.js';
+import { stageBlocks } from './stage.js';
 
 /** How good the reward model is, how well it knows that, and on what it fails. */
 export function rewardSection(run: Run): Section {
-  const steps = stepsOf(run, 'reward');
-  const blocks = steps.flatMap((step) => [...(steps.length > 1 ? [heading(step.name)] : []), ...stepBlocks(step)]);
-  if (steps.length === 0 && run.whole) blocks.push(missing('the reward model: no step of this run is of kind reward'));
+  const blocks = stageBlocks(run, 'reward', 'the reward model', stepBlocks);
   const found = evaluationsOf(run, 'preferences');
   for (const { step, evaluation } of found) {
     blocks.push(heading(`${measuredModel(step)} on ${evaluation.data ?? 'preferences'}${evaluation.part === 'eval' ? ', held out' : ''}`));
@@ -21,8 +20,7 @@ export function rewardSection(run: Run): Section {
   return { id: 'reward', title: 'Reward model', blocks };
 }
 
-function stepBlocks({ name, metrics, summary, members }: RunStep): Block[] {
-  if (metrics.length === 0) return [missing(`the curves of ${name}: it has no metrics.jsonl`)];
+function stepBlocks({ metrics, summary, members }: RunStep): Block[] {
   const last = (key: string) => summary?.metrics[key] ?? pointsOf(metrics, key).at(-1)?.y;
   const [accuracy, low, high] = ['eval/accuracy', 'eval/accuracy_low', 'eval/accuracy_high'].map(last);
   const interval = low !== undefined && high !== undefined ? ` (95\u00a0% interval ${range([low, high], percent)})` : '';

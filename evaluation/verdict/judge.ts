@@ -7,6 +7,7 @@ import { bestOfNDivergence } from '../best-of-n.js';
 import { evaluateConversations } from '../evaluate-conversations.js';
 import { evaluateText } from '../evaluate-text.js';
 import { type Interval, meanInterval } from '../intervals.js';
+import { responseSequence } from '../packed-sequences.js';
 import type { RewardModel } from '../reward-model.js';
 import { sequenceLogProbs } from '../sequence-losses.js';
 import { type Answer, type DrawOptions, drawAnswers } from './answers.js';
@@ -84,13 +85,7 @@ async function departure(
   const { model, entry, asking } = asked;
   const isReference = model === reference.model && entry.few_shot === reference.entry.few_shot && reference.entry.best_of === undefined;
   if (entry.best_of !== undefined) return isReference ? { kl: exactly(bestOfNDivergence(entry.best_of), sampled.length) } : {};
-  const sequences = sampled.map(({ tokens }, i) => {
-    const { ids } = asking.questions[i];
-    return {
-      ids: [...ids, ...tokens],
-      supervised: [...new Uint8Array(ids.length), ...new Uint8Array(tokens.length).fill(1)],
-    };
-  });
+  const sequences = sampled.map(({ tokens }, i) => responseSequence(asking.questions[i].ids, tokens));
   const own = await sequenceLogProbs(model, sequences, signal);
   const tokens = sampled.reduce((sum, answer) => sum + answer.tokens.length, 0);
   const entropy = own.reduce((sum, answer) => sum + answer.entropy, 0) / tokens;
