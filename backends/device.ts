@@ -2,14 +2,14 @@ import { readFileSync } from 'node:fs';
 import os from 'node:os';
 import * as tf from '@tensorflow/tfjs';
 import { UserError } from '../util/errors.js';
+import type { DEVICES, Device } from './device-names.js';
 import { loadAddon, multipliesBf16 } from './native/addon.js';
 import { registerNative } from './native/register.js';
+import { registerTensorflow } from './tensorflow.js';
 import { registerWasm } from './wasm.js';
+import { registerWebgpu } from './webgpu.js';
 
-export type Device = 'native' | 'wasm' | 'cpu';
-
-/** The devices that a user may name; `cpu` is tfjs's own JavaScript kernels, for comparison. */
-export const DEVICES = ['auto', 'native', 'wasm', 'cpu'] as const;
+export { DEVICES, type Device } from './device-names.js';
 
 /** What was chosen, as it is written into a run. */
 export interface DeviceDescription {
@@ -70,6 +70,16 @@ export async function useDevice(
   if (device === 'cpu') {
     await tf.setBackend('cpu');
     return { device: 'cpu', threads: 1, cpu };
+  }
+  if (device === 'tensorflow') {
+    registerTensorflow();
+    await tf.setBackend('tensorflow');
+    return { device: 'tensorflow', threads, cpu };
+  }
+  if (device === 'webgpu') {
+    await registerWebgpu();
+    await tf.setBackend('webgpu');
+    return { device: 'webgpu', threads: 1, cpu };
   }
   await registerWasm(threads);
   await tf.setBackend('wasm');

@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { DEVICES } from '../backends/device-names.js';
 
 /** Reads an option's number; `rule` says in words when `test` holds, after "it must be". */
 export function numberOption(rule: string, test: (value: number) => boolean): (text: string) => number {
@@ -41,7 +42,7 @@ export function stopOption(): Option {
 /** Where and how a model computes. */
 export function modelOptions(): Option[] {
   return [
-    new Option('--device <name>', 'where to compute; see fourfold doctor').choices(['auto', 'native', 'wasm', 'cpu']).default('auto'),
+    new Option('--device <name>', 'where to compute; see fourfold doctor').choices(DEVICES).default('auto'),
     new Option('--precision <name>', 'bf16: multiply in bfloat16, about twice as fast').choices(['fp32', 'bf16']).default('fp32'),
     new Option('--threads <n>', 'threads; the physical cores where not given').argParser(wholeOption(1)),
   ];

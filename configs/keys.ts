@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { DEVICES } from '../backends/device-names.js';
 import { choice, flag, fraction, number, positive, section, text, texts, weights, whole } from './fields.js';
 
 const model = section(
@@ -105,7 +106,7 @@ export const pretrainKeys = z.strictObject(
     output_dir: text({ meaning: 'Directory of the run.', computed: 'runs/ and the name of the YAML file' }).default('runs/pretrain'),
     init_from: text({ meaning: 'Checkpoint to continue from: its model and tokenizer, new data.', computed: 'none' }).optional(),
     seed: whole(0, { meaning: 'Seed of everything that is drawn at random.', source: 'nanoGPT' }).default(1337),
-    device: choice(['auto', 'native', 'wasm', 'cpu'], {
+    device: choice(DEVICES, {
       meaning: 'Where to compute; `fourfold doctor` lists them.',
     }).default('auto'),
     threads: whole(1, { meaning: 'Threads of the native device; results do not depend on it.', computed: 'physical cores' }).optional(),

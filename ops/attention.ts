@@ -97,52 +97,54 @@ function fusedCachedAttention(qkv: tf.Tensor3D, cache: AttentionCache, layer: nu
 /** Queries whose scores, [B, H, kQueries, T], are in memory at once. */
 const QUERIES = 128;
 
-/** q [B, KV, G, T, D] scaled by 1/√D, k and v [B, KV, 1, T, D]. */
-function splitHeads(qkv: tf.Tensor3D, { heads, kvHeads }: AttentionShape): [tf.Tensor, tf.Tensor, tf.Tensor] {
-  const [B, T, W] = qkv.shape;
-  const D = W / (heads + 2 * kvHeads);
-  const [q, k, v] = tf.split(qkv, [heads * D, kvHeads * D, kvHeads * D], 2);
-  const part = (x: tf.Tensor, group: number) => tf.transpose(tf.reshape(x, [B, T, kvHeads, group, D]), [0, 2, 3, 1, 4]);
-  return [tf.mul(part(q, heads / kvHeads), 1 / Math.sqrt(D)), part(k, 1), part(v, 1)];
+/** x [B, T, heads·D] → [B·KV, heads / KV, T, D]: no rank above 4 stays alive, since not every device goes beyond. */
+function byHead(x: tf.Tensor3D, heads: number, kvHeads: number): tf.Tensor4D {
+  const [B, T, width] = x.shape;
+  const G = heads / kvHeads;
+  return tf.reshape(tf.transpose(tf.reshape(x, [B, T, heads, width / heads]), [0, 2, 1, 3]), [B * kvHeads, G, T, width / heads]);
 }
 
-/** [B, KV, G, T, D] → [B, T, KV·G·D]. */
-function mergeHeads(x: tf.Tensor): tf.Tensor3D {
-  const [B, KV, G, T, D] = x.shape as number[];
-  return tf.reshape(tf.transpose(x, [0, 3, 1, 2, 4]), [B, T, KV * G * D]);
+/** q [B·KV, G, T, D] scaled by 1/√D, k and v [B·KV, T, D]. */
+function splitHeads(qkv: tf.Tensor3D, { heads, kvHeads }: AttentionShape): [tf.Tensor4D, tf.Tensor3D, tf.Tensor3D] {
+  const D = qkv.shape[2] / (heads + 2 * kvHeads);
+  const [q, k, v] = tf.split(qkv, [heads * D, kvHeads * D, kvHeads * D], 2) as tf.Tensor3D[];
+  const one = (x: tf.Tensor3D) => tf.squeeze<tf.Tensor3D>(byHead(x, kvHeads, kvHeads), [1]);
+  return [tf.mul(byHead(q, heads, kvHeads), 1 / Math.sqrt(D)), one(k), one(v)];
 }
 
-/** a · b over the last two dimensions, the dimension of 1 of either side repeated. */
-function products(a: tf.Tensor, b: tf.Tensor, transposeA = false, transposeB = false): tf.Tensor {
-  const [B, KV] = a.shape;
-  const G = Math.max(a.shape[2]!, b.shape[2]!);
-  const flat = (x: tf.Tensor) => {
-    const [rows, columns] = x.shape.slice(3);
-    const repeated = x.shape[2] === G ? x : tf.tile(x, [1, 1, G, 1, 1]);
-    return tf.reshape(repeated, [B * KV * G, rows, columns]) as tf.Tensor3D;
-  };
-  const product = tf.matMul(flat(a), flat(b), transposeA, transposeB);
-  return tf.reshape(product, [B, KV, G, ...product.shape.slice(1)]);
+/** [B·KV, G, T, D] → [B, T, KV·G·D]. */
+function mergeHeads(x: tf.Tensor, B: number): tf.Tensor3D {
+  const [rows, G, T, D] = x.shape as number[];
+  const heads = (rows / B) * G;
+  return tf.reshape(tf.transpose(tf.reshape(x, [B, heads, T, D]), [0, 2, 1, 3]), [B, T, heads * D]);
 }
 
-/** Softmax over the keys that `allowed` (1 = this query may see this key) leaves; rows without any are 0. */
-function maskedSoftmax(scores: tf.Tensor, allowed: tf.Tensor): tf.Tensor {
-  const masked = tf.where(allowed.broadcastTo(scores.shape), scores, tf.fill(scores.shape, -3e38));
+/** The queries from..from + size of all heads that share keys, as rows of one matrix: [B·KV, G, T, D] → [B·KV, G·size, D]. */
+function rowsOfBlock(x: tf.Tensor4D, from: number, size: number): tf.Tensor3D {
+  const [rows, G, , D] = x.shape;
+  return tf.reshape(tf.slice(x, [0, 0, from, 0], [rows, G, size, D]), [rows, G * size, D]);
+}
+
+/** Softmax of the scores [B·KV, G·queries, T] over the keys that `allowed` [B, 1, queries, T] leaves (1 = seen); rows without any are 0. */
+function maskedSoftmax<S extends tf.Tensor>(scores: S, allowed: tf.Tensor4D): S {
+  const [B, , queries, T] = allowed.shape;
+  const byBatch = tf.reshape(scores, [B, -1, queries, T]);
+  const masked = tf.where(allowed.broadcastTo(byBatch.shape), byBatch, tf.fill(byBatch.shape, -3e38));
   const shifted = tf.exp(tf.sub(masked, tf.max(masked, -1, true)));
   const weights = tf.mul(shifted, tf.cast(allowed, 'float32'));
   const total = tf.sum(weights, -1, true);
-  return tf.div(weights, tf.add(total, tf.cast(tf.equal(total, 0), 'float32')));
+  return tf.reshape(tf.div(weights, tf.add(total, tf.cast(tf.equal(total, 0), 'float32'))), scores.shape) as S;
 }
 
-/** [B, 1, 1, queries, T] bool: 1 = query from + i may see key j. */
-function visible(segments: tf.Tensor2D, from: number, queries: number, mask: AttentionOptions['mask']): tf.Tensor {
+/** [B, 1, queries, T] bool: 1 = query from + i may see key j. */
+function visible(segments: tf.Tensor2D, from: number, queries: number, mask: AttentionOptions['mask']): tf.Tensor4D {
   const [B, T] = segments.shape;
-  const own = tf.reshape(tf.slice(segments, [0, from], [B, queries]), [B, 1, 1, queries, 1]);
-  const all = tf.reshape(segments, [B, 1, 1, 1, T]);
-  const together = tf.logicalAnd(tf.equal(own, all), tf.greaterEqual(own, 0));
+  const own = tf.reshape(tf.slice(segments, [0, from], [B, queries]), [B, 1, queries, 1]);
+  const all = tf.reshape(segments, [B, 1, 1, T]);
+  const together = tf.logicalAnd(tf.equal(own, all), tf.greaterEqual(own, 0)) as tf.Tensor4D;
   if (mask === 'bidirectional') return together;
-  const query = tf.reshape(tf.range(from, from + queries, 1, 'int32'), [1, 1, 1, queries, 1]);
-  return tf.logicalAnd(together, tf.lessEqual(tf.reshape(tf.range(0, T, 1, 'int32'), [1, 1, 1, 1, T]), query));
+  const query = tf.reshape(tf.range(from, from + queries, 1, 'int32'), [1, 1, queries, 1]);
+  return tf.logicalAnd(together, tf.lessEqual(tf.reshape(tf.range(0, T, 1, 'int32'), [1, 1, 1, T]), query));
 }
 
 /** Block by block of queries, forward and again backward, so that no [T, T] lives until the backward pass. */
@@ -155,38 +157,44 @@ function composedAttention(qkv: tf.Tensor3D, segments: tf.Tensor2D, options: Att
     from: i * QUERIES,
     size: Math.min(QUERIES, T - i * QUERIES),
   }));
-  const rows = (x: tf.Tensor, { from, size }: { from: number; size: number }) =>
-    tf.slice(x, [0, 0, 0, from, 0], [x.shape[0], x.shape[1]!, x.shape[2]!, size, x.shape[4]!]);
 
   const op = tf.customGrad((...args) => {
     const [x, save] = args as unknown as [tf.Tensor3D, tf.GradSaveFunc];
     save([x]);
     const [q, k, v] = splitHeads(x, options);
-    const outputs = blocks.map((block) =>
-      tf.tidy(() => products(maskedSoftmax(products(rows(q, block), k, false, true), visible(segments, block.from, block.size, mask)), v)),
+    const rows = B * kvHeads;
+    const G = heads / kvHeads;
+    const outputs = blocks.map(({ from, size }) =>
+      tf.tidy(() => {
+        const scores = tf.matMul(rowsOfBlock(q, from, size), k, false, true);
+        const o = tf.matMul(maskedSoftmax(scores, visible(segments, from, size, mask)), v);
+        return tf.reshape(o, [rows, G, size, D]);
+      }),
     );
-    const value = mergeHeads(tf.concat(outputs, 3));
+    const value = mergeHeads(tf.concat(outputs, 2), B);
     const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]) => {
       const [q, k, v] = splitHeads(saved[0] as tf.Tensor3D, options);
-      const dO = tf.transpose(tf.reshape(dy, [B, T, kvHeads, heads / kvHeads, D]), [0, 2, 3, 1, 4]);
+      const dO = byHead(dy as tf.Tensor3D, heads, kvHeads);
       let dk = tf.zerosLike(k);
       let dv = tf.zerosLike(v);
-      const dq = blocks.map((block) => {
+      const dq = blocks.map(({ from, size }) => {
         const [dqRows, dkMore, dvMore] = tf.tidy(() => {
-          const [qRows, dORows] = [rows(q, block), rows(dO, block)];
-          const p = maskedSoftmax(products(qRows, k, false, true), visible(segments, block.from, block.size, mask));
-          const dp = products(dORows, v, false, true);
+          const [qRows, dORows] = [rowsOfBlock(q, from, size), rowsOfBlock(dO, from, size)];
+          const scores = tf.matMul(qRows, k, false, true);
+          const p = maskedSoftmax(scores, visible(segments, from, size, mask));
+          const dp = tf.matMul(dORows, v, false, true);
           const ds = tf.mul(p, tf.sub(dp, tf.sum(tf.mul(p, dp), -1, true)));
-          const overGroup = (x: tf.Tensor) => tf.sum(x, 2, true);
-          return [products(ds, k), tf.add(dk, overGroup(products(ds, qRows, true))), tf.add(dv, overGroup(products(p, dORows, true)))];
+          const dqRows = tf.reshape(tf.matMul(ds, k), [rows, G, size, D]);
+          // Rows of one matrix are all queries that share a key: the product sums over them.
+          return [dqRows, tf.add(dk, tf.matMul(ds, qRows, true)), tf.add(dv, tf.matMul(p, dORows, true))];
         });
         dk.dispose();
         dv.dispose();
-        [dk, dv] = [dkMore, dvMore];
+        [dk, dv] = [dkMore, dvMore] as [tf.Tensor3D, tf.Tensor3D];
         return dqRows;
       });
-      const scaled = tf.mul(tf.concat(dq, 3), 1 / Math.sqrt(D));
-      return tf.concat([mergeHeads(scaled), mergeHeads(dk), mergeHeads(dv)], 2);
+      const scaled = tf.mul(tf.concat(dq, 2), 1 / Math.sqrt(D));
+      return tf.concat([mergeHeads(scaled, B), mergeHeads(tf.expandDims(dk, 1), B), mergeHeads(tf.expandDims(dv, 1), B)], 2);
     };
     return { value, gradFunc };
   });
@@ -208,16 +216,18 @@ function composedCachedAttention(qkv: tf.Tensor3D, cache: AttentionCache, layer:
     // [B, N, T]: 1 = this token goes into this slot.
     const into = tf.logicalAnd(tf.equal(slot, tf.add(token, lengths)), tf.less(token, counts));
     const taken = tf.reshape(tf.any(into, 2), [B, 1, N, 1]);
-    const placed = tf.tile(tf.reshape(tf.cast(into, 'float32'), [B, 1, 1, N, T]), [1, shape.kvHeads, 1, 1, 1]);
-    const append = (old: tf.Tensor4D, fresh: tf.Tensor) =>
-      tf.where(taken.broadcastTo(old.shape), tf.reshape(products(placed, fresh), old.shape), old) as tf.Tensor4D;
+    const KV = shape.kvHeads;
+    const placed = tf.reshape(tf.tile(tf.cast(into, 'float32'), [1, KV, 1]), [B * KV, N, T]);
+    const append = (old: tf.Tensor4D, fresh: tf.Tensor3D) =>
+      tf.where(taken.broadcastTo(old.shape), tf.reshape(tf.matMul(placed, fresh), old.shape), old) as tf.Tensor4D;
     const keys = append(rowsOf(own.keys), k);
     const values = append(rowsOf(own.values), v);
     const query = tf.reshape(token, [1, T, 1]);
     const seen = tf.logicalAnd(tf.lessEqual(tf.reshape(slot, [1, 1, N]), tf.add(query, lengths)), tf.less(query, counts)); // [B, T, N]
-    const heads = (x: tf.Tensor4D) => tf.expandDims(x, 2);
-    const weights = maskedSoftmax(products(q, heads(keys), false, true), tf.reshape(seen, [B, 1, 1, T, N]));
-    const output = mergeHeads(products(weights, heads(values)));
+    const perHead = (x: tf.Tensor4D): tf.Tensor3D => tf.reshape(x, [B * KV, N, x.shape[3]]);
+    const scores = tf.matMul(rowsOfBlock(q, 0, T), perHead(keys), false, true);
+    const weights = maskedSoftmax(scores, tf.reshape(seen, [B, 1, T, N]));
+    const output = mergeHeads(tf.reshape(tf.matMul(weights, perHead(values)), q.shape), B);
     if (!slots) return [output, keys, values];
     const row = tf.range(0, S, 1, 'int32');
     const fresh = tf.cast(tf.equal(tf.reshape(row, [S, 1]), tf.reshape(slots, [1, B])), 'int32'); // [S, B]

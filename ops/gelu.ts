@@ -11,7 +11,7 @@ import { hasKernel, onTape, runKernel } from './fused.js';
  */
 export function gelu<T extends tf.Tensor>(x: T, kind: 'gelu' | 'gelu_new'): T {
   if (hasKernel('FourfoldGelu')) return fusedGelu(x, kind === 'gelu_new');
-  return tf.tidy(() => tf.mul(tf.mul(x, 0.5), tf.add(kind === 'gelu' ? errorFunction(x) : tanhOfCubic(x), 1)) as T);
+  return composedGelu(x, kind === 'gelu' ? normal : approximation);
 }
 
 function fusedGelu<T extends tf.Tensor>(x: T, tanh: boolean): T {
@@ -20,10 +20,33 @@ function fusedGelu<T extends tf.Tensor>(x: T, tanh: boolean): T {
   return outputs[0] as T;
 }
 
-function errorFunction(x: tf.Tensor): tf.Tensor {
-  return tf.erf(tf.mul(x, Math.SQRT1_2));
+/** What x is multiplied by, and its derivative. */
+interface Gate {
+  value(x: tf.Tensor): tf.Tensor;
+  slope(x: tf.Tensor): tf.Tensor;
 }
 
-function tanhOfCubic(x: tf.Tensor): tf.Tensor {
-  return tf.tanh(tf.mul(tf.mul(x, tf.add(tf.mul(tf.square(x), 0.044715), 1)), Math.sqrt(2 / Math.PI)));
+const normal: Gate = {
+  value: (x) => tf.mul(tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1), 0.5),
+  slope: (x) => tf.mul(tf.exp(tf.mul(tf.square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI)),
+};
+
+/** ½ (1 + tanh(u)) as sigmoid(2u), which keeps its digits where tanh is all but -1. */
+const approximation: Gate = {
+  value: (x) => tf.sigmoid(tf.mul(tf.mul(x, tf.add(tf.mul(tf.square(x), 0.044715), 1)), 2 * Math.sqrt(2 / Math.PI))),
+  slope: (x) => {
+    const gate = approximation.value(x);
+    const slopeOfU = tf.mul(tf.add(tf.mul(tf.square(x), 3 * 0.044715), 1), 2 * Math.sqrt(2 / Math.PI));
+    return tf.mul(tf.mul(gate, tf.sub(1, gate)), slopeOfU);
+  },
+};
+
+/** Nothing but x is kept for the gradient. */
+function composedGelu<T extends tf.Tensor>(x: T, { value, slope }: Gate): T {
+  return tf.customGrad((...args) => {
+    const [x, save] = args as unknown as [tf.Tensor, tf.GradSaveFunc];
+    save([x]);
+    const gradFunc = (dy: tf.Tensor, [x]: tf.Tensor[]) => tf.mul(dy, tf.add(value(x), tf.mul(x, slope(x))));
+    return { value: tf.mul(x, value(x)), gradFunc };
+  })(x) as T;
 }

@@ -98,11 +98,13 @@ function composedSample(logits: tf.Tensor2D, keys: tf.Tensor2D, previous: tf.Ten
 }
 
 function penalise(logits: tf.Tensor2D, previous: tf.Tensor2D, penalty: number): tf.Tensor2D {
-  const V = logits.shape[1];
-  const shifted = tf.add(previous, tf.scalar(1, 'int32')) as tf.Tensor2D; // 0 is none
-  const there = tf.denseBincount(shifted, tf.zeros([0]) as tf.Tensor as tf.Tensor2D, V + 1, true); // [B, V + 1]
+  const [B, V] = logits.shape;
+  // Of each row its own V + 1 counters, the first of them for what is none.
+  const counter = tf.add(tf.add(previous, tf.scalar(1, 'int32')), tf.mul(tf.reshape(tf.range(0, B, 1, 'int32'), [B, 1]), V + 1));
+  const counts = tf.unsortedSegmentSum(tf.onesLike(previous).toFloat().flatten(), counter.toInt().flatten() as tf.Tensor1D, B * (V + 1));
+  const there = tf.slice(tf.reshape(counts, [B, V + 1]), [0, 1], [B, V]);
   const changed = tf.where(tf.less(logits, 0), tf.mul(logits, penalty), tf.div(logits, penalty));
-  return tf.where(tf.greater(tf.slice(there, [0, 1], [-1, V]), 0), changed, logits) as tf.Tensor2D;
+  return tf.where(tf.greater(there, 0), changed, logits) as tf.Tensor2D;
 }
 
 /** One draw in [0, 1) a row; below 1 in float32, too. The twin of the draw in backends/native/cpp/kernels/sample.h. */

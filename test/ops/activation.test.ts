@@ -64,14 +64,15 @@ for (const kind of ['gelu', 'gelu_new'] as const) {
     });
 
     for (const shape of [[1], [2, 3, 17], [0, 4], [40000]]) {
-      onEveryDevice(`of [${shape}], with its gradient`, async () => {
+      onEveryDevice(`of [${shape}], with its gradient`, async ({ name }) => {
         const x = randomTensor(shape, 1, { scale: 3 });
         const dy = randomTensor(shape, 2);
         const { value, gradients } = gradientsOf((x) => gelu(x, kind), [x], dy);
         await assertClose(value, geluOracle(await float64(x), kind), { scale: 3 });
         await assertClose(gradients[0], geluGradientOracle(await float64(x), kind, await float64(dy)), {
           scale: 3,
-          c: 8,
+          // WGSL promises exp to 3 + 2·|x| ulp only, and TensorFlow's sigmoid is a rational approximation.
+          c: name === 'webgpu' || name === 'tensorflow' ? 24 : 8,
           name: 'gradient',
         });
       });

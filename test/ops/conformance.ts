@@ -11,6 +11,8 @@ import assert from 'node:assert/strict';
 import * as tf from '@tensorflow/tfjs';
 import { type Device, nativeMissing, useDevice } from '../../backends/device.js';
 import { loadAddon } from '../../backends/native/addon.js';
+import { tensorflowMissing } from '../../backends/tensorflow.js';
+import { webgpuMissing } from '../../backends/webgpu.js';
 import { RandomStream } from '../../util/random.js';
 
 export interface TestDevice {
@@ -19,14 +21,20 @@ export interface TestDevice {
   isa?: string;
 }
 
-const ALL: Device[] = ['native', 'wasm', 'cpu'];
+const ALL: Device[] = ['native', 'tensorflow', 'webgpu', 'wasm', 'cpu'];
+/** Why a device that is not always there is not. */
+const missing: Partial<Record<Device, () => string | undefined>> = {
+  native: nativeMissing,
+  tensorflow: tensorflowMissing,
+  webgpu: webgpuMissing,
+};
 const reasons = new Map<Device, string | undefined>();
 let quiet = false;
 
 /** Makes the device current; returns why it cannot be, and says so once. */
 async function start(device: Device): Promise<string | undefined> {
   if (!reasons.has(device)) {
-    const reason = device === 'native' ? nativeMissing() : undefined;
+    const reason = missing[device]?.();
     reasons.set(device, reason);
     if (reason) console.warn(`      ${device} is skipped: ${reason}`);
   }
@@ -63,7 +71,7 @@ export function onDevices(devices: readonly Device[], name: string, body: (devic
   }
 }
 
-/** One mocha test for each of native, wasm and cpu. A device that is not there is skipped by name, and the reason is printed. */
+/** One mocha test a device. A device that is not there is skipped by name, and the reason is printed. */
 export function onEveryDevice(name: string, body: (device: TestDevice) => void | Promise<void>): void {
   onDevices(ALL, name, body);
 }
