@@ -5,6 +5,7 @@ import { UserError } from '../util/errors.js';
 import type { DEVICES, Device } from './device-names.js';
 import { loadAddon, multipliesBf16 } from './native/addon.js';
 import { registerNative } from './native/register.js';
+import { fastest, isMeasured, type Probe, probesOfThisMachine, SIZES, tokensPerSecond } from './probe.js';
 import { registerTensorflow } from './tensorflow.js';
 import { registerWasm } from './wasm.js';
 import { registerWebgpu } from './webgpu.js';
@@ -16,6 +17,9 @@ export interface DeviceDescription {
   device: Device;
   /** native only: the instruction set. */
   isa?: string;
+  /** webgpu only: the adapter's name, and the bytes that a tensor may have there. */
+  adapter?: string;
+  tensorBytes?: number;
   threads: number;
   cpu: string;
 }
@@ -43,7 +47,7 @@ export function nativeMissing(): string | undefined {
 }
 
 /**
- * Makes `device` tfjs's backend and sets its threads. `auto` is native, else wasm, which is said once.
+ * Makes `device` tfjs's backend and sets its threads. `auto` is the one that was measured to be the fastest here (see probe.ts).
  * @throws UserError when the named device is not there.
  */
 export async function useDevice(
@@ -51,49 +55,85 @@ export async function useDevice(
   options: { threads?: number; warn?: (message: string) => void } = {},
 ): Promise<DeviceDescription> {
   const threads = options.threads ?? physicalCores();
-  const { addon, reason } = loadAddon();
+  const warn = options.warn ?? (() => {});
+  const chosen = device === 'auto' ? await chooseDevice(threads, warn) : device;
+  const description = await register(chosen, threads);
+  await tf.setBackend(chosen);
+  if (device === 'wasm' && options.warn) await sayHowSlow(threads, warn);
+  return description;
+}
+
+async function chooseDevice(threads: number, warn: (message: string) => void): Promise<Device> {
+  const probes = await probesOfThisMachine(threads, warn);
+  const best = fastest(probes)?.device ?? 'wasm';
+  if (best === 'wasm') {
+    const { reason } = loadAddon();
+    warn(
+      `running on wasm, the fastest that is here${reason ? `: the native engine, some 30 times as fast, is not there (${reason})` : ''}. \`fourfold doctor\` says how to get more`,
+    );
+  }
+  return best;
+}
+
+let saidHowSlow = false;
+
+/** Once a process, to who asked for wasm where native is, and listens. */
+async function sayHowSlow(threads: number, warn: (message: string) => void): Promise<void> {
+  if (saidHowSlow || !loadAddon().addon) return;
+  saidHowSlow = true;
+  const speed = (name: Device, probes: Probe[]) => {
+    const found = probes.filter(isMeasured).find(({ device }) => device === name);
+    return found && tokensPerSecond(found, SIZES[1]);
+  };
+  const probes = await probesOfThisMachine(threads);
+  const [wasm, native] = [speed('wasm', probes), speed('native', probes)];
+  if (wasm && native) warn(`wasm trains about ${Math.round(native / wasm)} times slower than native here`);
+}
+
+async function register(device: Device, threads: number): Promise<DeviceDescription> {
   const cpu = os.cpus()[0]?.model.trim() ?? os.arch();
-  if (device === 'native' || (device === 'auto' && addon)) {
-    if (!addon) {
-      throw new UserError(
-        `device: native needs the compiled engine, which is not there (${reason}). \`fourfold doctor\` says how to get it; or use device: wasm`,
-      );
+  switch (device) {
+    case 'native': {
+      const { addon, reason } = loadAddon();
+      if (!addon) {
+        throw new UserError(
+          `device: native needs the compiled engine, which is not there (${reason}). \`fourfold doctor\` says how to get it; or use device: wasm`,
+        );
+      }
+      registerNative(addon);
+      addon.threads(threads);
+      return { device, isa: addon.isa, threads: addon.threads(), cpu };
     }
-    registerNative(addon);
-    addon.threads(threads);
-    await tf.setBackend('native');
-    return { device: 'native', isa: addon.isa, threads: addon.threads(), cpu };
+    case 'tensorflow':
+      registerTensorflow();
+      return { device, threads, cpu };
+    case 'webgpu':
+      await registerWebgpu();
+      return { device, threads: 1, cpu };
+    case 'wasm':
+      await registerWasm(threads);
+      return { device, threads: 1, cpu }; // Node.js gives wasm one
+    case 'cpu':
+      return { device, threads: 1, cpu };
   }
-  if (device === 'auto') {
-    options.warn?.(`the native engine is not there (${reason}); running on wasm, 30 times slower. \`fourfold doctor\` says how to get it`);
-  }
-  if (device === 'cpu') {
-    await tf.setBackend('cpu');
-    return { device: 'cpu', threads: 1, cpu };
-  }
-  if (device === 'tensorflow') {
-    registerTensorflow();
-    await tf.setBackend('tensorflow');
-    return { device: 'tensorflow', threads, cpu };
-  }
-  if (device === 'webgpu') {
-    await registerWebgpu();
-    await tf.setBackend('webgpu');
-    return { device: 'webgpu', threads: 1, cpu };
-  }
-  await registerWasm(threads);
-  await tf.setBackend('wasm');
-  return { device: 'wasm', threads, cpu };
+}
+
+export type Precision = 'fp32' | 'bf16';
+
+/** What the device multiplies in: bf16 needs the native engine on a processor with AMX or AVX512-BF16. */
+export function precisionsOf(device: Device): Precision[] {
+  const { addon } = loadAddon();
+  return device === 'native' && addon && multipliesBf16(addon) ? ['fp32', 'bf16'] : ['fp32'];
 }
 
 /**
  * Checks that the device in use can multiply at `precision`.
- * @throws UserError when it cannot: bf16 needs the native engine on a processor with AMX or AVX512-BF16.
+ * @throws UserError when it cannot.
  */
-export function checkPrecision(precision: 'fp32' | 'bf16'): void {
-  const { addon } = loadAddon();
-  if (precision === 'fp32' || (tf.getBackend() === 'native' && addon && multipliesBf16(addon))) return;
-  const here = tf.getBackend() === 'native' ? `native on ${addon?.isa}` : tf.getBackend();
+export function checkPrecision(precision: Precision): void {
+  const device = tf.getBackend() as Device;
+  if (precisionsOf(device).includes(precision)) return;
+  const here = device === 'native' ? `native on ${loadAddon().addon?.isa}` : device;
   throw new UserError(
     `precision: bf16 needs the native device on a processor that multiplies bfloat16 (AMX, AVX512-BF16); received ${here}; use precision: fp32`,
   );

@@ -4,7 +4,9 @@ import os from 'node:os';
 import path from 'node:path';
 import { packageRoot, packageVersion } from '../util/package-root.js';
 import { physicalCores } from './device.js';
+import type { Device } from './device-names.js';
 import { loadAddon } from './native/addon.js';
+import { fastest, isMeasured, type Measured, type Probe, probeDevices, rememberProbes, SIZES, tokensPerSecond } from './probe.js';
 
 /** What this machine can compute with. */
 export interface Diagnosis {
@@ -16,8 +18,10 @@ export interface Diagnosis {
   physicalCores: number;
   hardwareThreads: number;
   memoryBytes: number;
-  /** The device that `auto` takes. */
-  device: 'native' | 'wasm';
+  /** The device that `auto` takes: the one that trains fastest by these measurements. */
+  device: Device;
+  /** What each device was measured to do just now, with its estimated speed of training in tokens a second by size. */
+  devices: (Probe & { tokensPerSecond?: Record<string, number> })[];
   native: {
     available: boolean;
     /** The instruction set in use, and all that this processor has. */
@@ -37,6 +41,7 @@ export interface Diagnosis {
 /** What a diagnosis looks at; a test puts its own in place. */
 export interface Probes {
   loadAddon: typeof loadAddon;
+  probeDevices: typeof probeDevices;
   findCompiler(): string | undefined;
   /** The text of the build log, if there is one. */
   readLog(): string | undefined;
@@ -64,14 +69,15 @@ function findCompiler(): string | undefined {
   return undefined;
 }
 
-/** Looks at this machine and at the native engine. Changes nothing. */
-export function diagnose(probes: Partial<Probes> = {}): Diagnosis {
+/** Looks at this machine, and measures each device that is there; `auto` goes by these measurements from now on. Takes some seconds. */
+export async function diagnose(probes: Partial<Probes> = {}): Promise<Diagnosis> {
   const { addon, reason } = (probes.loadAddon ?? loadAddon)();
   const log = (probes.readLog ?? (() => readText(logFile())))();
   const compiler = (probes.findCompiler ?? findCompiler)();
   const platform = probes.platform ?? process.platform;
   const failure = log?.split('\n').find((line) => line.startsWith('failed: '));
   const distribution = probes.distribution ?? readText('/etc/os-release') ?? '';
+  const measured = await (probes.probeDevices ?? measureAndRemember)(physicalCores());
   return {
     version: packageVersion(),
     node: process.version,
@@ -80,13 +86,34 @@ export function diagnose(probes: Partial<Probes> = {}): Diagnosis {
     physicalCores: physicalCores(),
     hardwareThreads: os.availableParallelism(),
     memoryBytes: os.totalmem(),
-    device: addon ? 'native' : 'wasm',
+    device: fastest(measured)?.device ?? 'wasm',
+    devices: measured.map((probe) => ({ ...probe, ...(isMeasured(probe) && { tokensPerSecond: speeds(probe) }) })),
     native: addon
       ? { available: true, isa: addon.isa, isas: addon.isas }
       : { available: false, reason: failure?.slice('failed: '.length) ?? reason, log: log === undefined ? undefined : logFile() },
     compiler,
-    advice: addon ? [] : advise(platform, compiler, distribution),
+    advice: [...(addon ? [] : advise(platform, compiler, distribution)), ...adviseMore(measured)],
   };
+}
+
+async function measureAndRemember(threads: number): Promise<Probe[]> {
+  const measured = await probeDevices(threads);
+  await rememberProbes(measured, threads);
+  return measured;
+}
+
+function speeds(measured: Measured): Record<string, number> {
+  return Object.fromEntries(SIZES.map((size) => [size.name, Math.round(tokensPerSecond(measured, size))]));
+}
+
+/** Devices that can be installed. */
+function adviseMore(probes: readonly Probe[]): string[] {
+  const missing = (device: Device) =>
+    probes.some((probe) => probe.device === device && 'missing' in probe && /not installed|is installed/.test(probe.missing));
+  return [
+    ...(missing('webgpu') ? ['For a graphics card of any make: fourfold device install webgpu (140 MB)'] : []),
+    ...(missing('tensorflow') ? ['For an NVIDIA card through CUDA: fourfold device install tensorflow --gpu'] : []),
+  ];
 }
 
 function advise(platform: NodeJS.Platform, compiler: string | undefined, distribution: string): string[] {
@@ -114,10 +141,45 @@ export function describe(diagnosis: Diagnosis): string {
     `native     ${native.available ? `ready, ${native.isa} (of ${native.isas?.join(', ')})` : `missing: ${native.reason}`}`,
     `compiler   ${diagnosis.compiler ?? 'none found'}`,
     `device     auto is ${diagnosis.device}`,
+    '',
+    ...deviceTable(diagnosis.devices),
   ];
-  if (native.available) return lines.join('\n');
-  lines.push('', 'Without the native engine everything runs on wasm. Training was measured to be 29-37 times slower there.');
-  for (const [i, step] of diagnosis.advice.entries()) lines.push(`${i + 1}. ${step}`);
+  if (!native.available) lines.push('', 'Without the native engine training is slow: wasm was measured to be 29-37 times slower.');
+  if (diagnosis.advice.length > 0) lines.push('', 'To get more:', ...diagnosis.advice.map((step, i) => `${i + 1}. ${step}`));
   if (native.log) lines.push(`The log of the build: ${native.log}`);
   return lines.join('\n');
+}
+
+function deviceTable(devices: Diagnosis['devices']): string[] {
+  const digits = (value: number) => (value >= 100 ? Math.round(value).toLocaleString('en-US') : value.toPrecision(2));
+  const gibibytes = (bytes: number) => `${(bytes / 2 ** 30).toFixed(0)} GiB`;
+  const memory = ({ memoryBytes, tensorBytes }: Measured) =>
+    memoryBytes ? gibibytes(memoryBytes) : tensorBytes ? `${gibibytes(tensorBytes)} a tensor` : '?';
+  const present = devices.filter(isMeasured) as (Measured & { tokensPerSecond: Record<string, number> })[];
+  const rows = [
+    ['device', 'on', 'GFLOP/s', 'GB/s', 'µs a call', 'memory', 'precision', ...SIZES.map(({ name }) => name)],
+    ...present.map((one) => [
+      one.device,
+      one.on,
+      digits(one.gflops),
+      digits(one.gigabytesPerSecond),
+      digits(one.callMicroseconds),
+      memory(one),
+      one.precisions.join(' '),
+      ...SIZES.map(({ name }) => digits(one.tokensPerSecond[name])),
+    ]),
+  ];
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  return [
+    ...rows.map((row) =>
+      row
+        .map((cell, column) => (column < 2 || column === 6 ? cell.padEnd(widths[column]) : cell.padStart(widths[column])))
+        .join('  ')
+        .trimEnd(),
+    ),
+    ...devices
+      .filter((probe) => !isMeasured(probe))
+      .map((probe) => `${probe.device.padEnd(widths[0])}  not here: ${(probe as { missing: string }).missing}`),
+    'The last columns are estimated tokens a second of training: layers/width of the model. npm run bench:devices measures.',
+  ];
 }

@@ -1,10 +1,11 @@
 import type { DeviceDescription } from '../backends/device.js';
+import { DEVICES, type Device } from '../backends/device-names.js';
 import { overwrite } from '../backends/recording.js';
 import { loadCheckpoint, loadOptimizer } from '../checkpoints/load.js';
 import type { LoaderState } from '../datasets/loader.js';
 import { parameterShapes } from '../model/config.js';
 import { type Parameters, parametersFrom } from '../model/parameters.js';
-import { UserError } from '../util/errors.js';
+import { isUserError, UserError } from '../util/errors.js';
 import { type Machine, takeDevice } from './device.js';
 import type { RunDirectory } from './run-directory.js';
 import { momentsFrom, type TrainState, trainState } from './state.js';
@@ -30,8 +31,7 @@ export async function startDevice(
 ): Promise<DeviceDescription> {
   for (const { path: skipped, reasons } of directory.skipped) say(`passed over ${skipped}: ${reasons.join('; ')}`);
   const { environment: before } = directory;
-  const chosen = config.device === 'auto' && before?.device === 'wasm' ? 'wasm' : config.device;
-  const device = await takeDevice({ ...config, device: chosen }, say);
+  const device = (await sameAsBefore(config, before?.device, say)) ?? (await takeDevice(config, say));
   if (before && (before.device !== device.device || before.isa !== device.isa)) {
     say(
       `This run began on ${before.device} ${before.isa ?? ''} and goes on on ${device.device} ${device.isa ?? ''}: the numbers will differ in their last bits.`,
@@ -39,6 +39,22 @@ export async function startDevice(
   }
   await directory.writeEnvironment({ ...device, precision: config.precision });
   return device;
+}
+
+/** `auto` goes on on the device that the run began on, where that is still there. */
+async function sameAsBefore(
+  config: Machine,
+  before: string | undefined,
+  say: (text: string) => void,
+): Promise<DeviceDescription | undefined> {
+  if (config.device !== 'auto' || !DEVICES.includes(before as Device)) return undefined;
+  try {
+    return await takeDevice({ ...config, device: before as Device }, say);
+  } catch (error) {
+    if (!isUserError(error)) throw error;
+    say(`This run began on ${before}, which cannot be had now: ${error.message}`);
+    return undefined;
+  }
 }
 
 /**

@@ -6,7 +6,7 @@ export function doctorCommand(): Command {
     .option('--json', 'as JSON')
     .action(async (options: { json?: boolean }) => {
       const { describe, diagnose } = await import('../../backends/doctor.js');
-      const diagnosis = diagnose();
+      const diagnosis = await diagnose();
       console.log(options.json ? JSON.stringify(diagnosis, null, 2) : describe(diagnosis));
     });
 }

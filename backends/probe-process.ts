@@ -1,0 +1,67 @@
+/** Measures one device and says on its last line, in JSON, what it found: see probe.ts. */
+import os from 'node:os';
+import * as tf from '@tensorflow/tfjs';
+import { isUserError } from '../util/errors.js';
+import { type DeviceDescription, precisionsOf, useDevice } from './device.js';
+import type { Measured, Probe } from './probe.js';
+
+const [device, threads] = process.argv.slice(2) as [Measured['device'], string];
+/** How long and how often at least, so that the best of them is undisturbed; how long at most. */
+const [AT_LEAST_MS, AT_LEAST_RUNS, AT_MOST_MS] = [100, 5, 2000];
+const FAST_MS = 5;
+const WASM_BYTES = 4 * 2 ** 30;
+
+/** The shortest time in milliseconds of one run; what a run leaves is read, so that it is over. */
+async function fastestMs(run: () => tf.Tensor): Promise<number> {
+  const once = async () => {
+    const began = performance.now();
+    const result = run();
+    const last = tf.tidy(() => tf.slice(result.flatten(), [result.size - 1], [1]));
+    await last.data();
+    tf.dispose([result, last]);
+    return performance.now() - began;
+  };
+  await once(); // compiles, allocates
+  const began = performance.now();
+  const times: number[] = [];
+  const taken = () => performance.now() - began;
+  while ((times.length < AT_LEAST_RUNS || taken() < AT_LEAST_MS) && taken() < AT_MOST_MS) times.push(await once());
+  return Math.min(...times);
+}
+
+async function measure({ isa, adapter, tensorBytes }: DeviceDescription): Promise<Measured> {
+  const [K, N] = [384, 1152];
+  const b = tf.randomUniform([N, K]) as tf.Tensor2D;
+  const productsMs = async (M: number) => {
+    const a = tf.randomUniform([M, K]) as tf.Tensor2D;
+    return fastestMs(() => tf.matMul(a, b, false, true));
+  };
+  const large = tf.randomUniform([2 ** 22]);
+  const small = tf.scalar(1);
+  const CALLS = 100;
+  let M = 128;
+  let product = await productsMs(M);
+  for (; product < FAST_MS && M < 8192; product = await productsMs(M)) M *= 4; // few rows tell nothing of a fast device
+  const sum = await fastestMs(() => tf.add(large, large));
+  const calls = await fastestMs(() => tf.tidy(() => Array.from({ length: CALLS }).reduce<tf.Tensor>((x) => tf.add(x, small), small)));
+  return {
+    device,
+    on: isa ?? adapter ?? (device === 'wasm' ? 'one thread' : 'processor'),
+    gflops: (2 * M * K * N) / product / 1e6,
+    gigabytesPerSecond: (2 * 4 * large.size) / sum / 1e6,
+    callMicroseconds: (calls * 1000) / CALLS,
+    memoryBytes: device === 'wasm' ? Math.min(WASM_BYTES, os.totalmem()) : device === 'webgpu' ? undefined : os.totalmem(),
+    tensorBytes,
+    precisions: precisionsOf(device),
+  };
+}
+
+let probe: Probe;
+try {
+  probe = await measure(await useDevice(device, { threads: Number(threads) }));
+} catch (error) {
+  if (!isUserError(error)) throw error;
+  probe = { device, missing: error.message };
+}
+console.log(JSON.stringify(probe));
+process.exit(0); // a device may hold threads of its own
