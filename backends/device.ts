@@ -5,6 +5,7 @@ import { UserError } from '../util/errors.js';
 import type { DEVICES, Device } from './device-names.js';
 import { loadAddon, multipliesBf16 } from './native/addon.js';
 import { registerNative } from './native/register.js';
+import type { Precision } from './precision.js';
 import { fastest, isMeasured, type Probe, probesOfThisMachine, SIZES, tokensPerSecond } from './probe.js';
 import { registerTensorflow } from './tensorflow.js';
 import { registerWasm } from './wasm.js';
@@ -118,12 +119,11 @@ async function register(device: Device, threads: number): Promise<DeviceDescript
   }
 }
 
-export type Precision = 'fp32' | 'bf16';
-
-/** What the device multiplies in: bf16 needs the native engine on a processor with AMX or AVX512-BF16. */
+/** What the device multiplies in: bf16 needs the native engine on a processor with AMX or AVX512-BF16, fp16 the native engine. */
 export function precisionsOf(device: Device): Precision[] {
   const { addon } = loadAddon();
-  return device === 'native' && addon && multipliesBf16(addon) ? ['fp32', 'bf16'] : ['fp32'];
+  if (device !== 'native' || !addon) return ['fp32'];
+  return multipliesBf16(addon) ? ['fp32', 'bf16', 'fp16'] : ['fp32', 'fp16'];
 }
 
 /**
@@ -134,13 +134,13 @@ export function checkPrecision(precision: Precision): void {
   const device = tf.getBackend() as Device;
   if (precisionsOf(device).includes(precision)) return;
   const here = device === 'native' ? `native on ${loadAddon().addon?.isa}` : device;
-  throw new UserError(
-    `precision: bf16 needs the native device on a processor that multiplies bfloat16 (AMX, AVX512-BF16); received ${here}; use precision: fp32`,
-  );
+  const needed =
+    precision === 'bf16' ? 'the native device on a processor that multiplies bfloat16 (AMX, AVX512-BF16)' : 'the native device';
+  throw new UserError(`precision: ${precision} needs ${needed}; received ${here}; use precision: ${precisionsOf(device).join(' or ')}`);
 }
 
 /** The most floating-point operations a second that this machine was seen to do, by a probe of some 20 ms; undefined on devices that have none. */
-export function peakFlops(precision: 'fp32' | 'bf16'): number | undefined {
+export function peakFlops(precision: Precision): number | undefined {
   const { addon } = loadAddon();
   if (tf.getBackend() !== 'native' || !addon) return undefined;
   const result = addon.allocate(4);

@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { DEVICES } from '../backends/device-names.js';
+import { PRECISIONS } from '../backends/precision.js';
 
 /** Reads an option's number; `rule` says in words when `test` holds, after "it must be". */
 export function numberOption(rule: string, test: (value: number) => boolean): (text: string) => number {
@@ -43,7 +44,9 @@ export function stopOption(): Option {
 export function modelOptions(): Option[] {
   return [
     new Option('--device <name>', 'where to compute; see fourfold doctor').choices(DEVICES).default('auto'),
-    new Option('--precision <name>', 'bf16: multiply in bfloat16, about twice as fast').choices(['fp32', 'bf16']).default('fp32'),
+    new Option('--precision <name>', 'what is multiplied: bf16 about twice as fast, where the processor has it')
+      .choices(PRECISIONS)
+      .default('fp32'),
     new Option('--threads <n>', 'threads; the physical cores where not given').argParser(wholeOption(1)),
   ];
 }

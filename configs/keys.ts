@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { DEVICES } from '../backends/device-names.js';
+import { PRECISIONS } from '../backends/precision.js';
 import { choice, flag, fraction, number, positive, section, text, texts, weights, whole } from './fields.js';
 
 const model = section(
@@ -110,7 +111,10 @@ export const pretrainKeys = z.strictObject(
       meaning: 'Where to compute; `fourfold doctor` lists them.',
     }).default('auto'),
     threads: whole(1, { meaning: 'Threads of the native device; results do not depend on it.', computed: 'physical cores' }).optional(),
-    precision: choice(['fp32', 'bf16'], { meaning: '`bf16`: multiply in bfloat16, add in float32 (native device).' }).default('fp32'),
+    precision: choice(PRECISIONS, {
+      meaning:
+        'What matrices are rounded to when they are multiplied, on the native device: `bf16` where the processor has it, `fp16` with a loss scale. Sums are `fp32`.',
+    }).default('fp32'),
     context_length: whole(1, { meaning: 'Tokens that the model sees at once.' }).default(256),
     batch_size: whole(1, { meaning: 'Sequences in a batch.' }).default(8),
     gradient_accumulation_steps: whole(1, { meaning: 'Batches whose gradients make one step.' }).default(1),

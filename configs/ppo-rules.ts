@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { checkBf16, checkSchedule, checkStepsOrEpochs, count, isSection, partOf, type Report, reporter, type Unchecked } from './rules.js';
+import { checkPrecision, checkSchedule, checkStepsOrEpochs, count, isSection, partOf, type Report, reporter, type Unchecked } from './rules.js';
 
 /** The rules that hold between the keys of PPO; see `checkPretrain`. */
 export function checkPpo(value: unknown, context: z.core.$RefinementCtx): void {
@@ -9,7 +9,7 @@ export function checkPpo(value: unknown, context: z.core.$RefinementCtx): void {
   const [data, ptx] = [partOf(config.data), partOf(config.ptx)];
   checkStepsOrEpochs(config, report);
   checkSchedule(config, undefined, report);
-  checkBf16(config, report);
+  checkPrecision(config, report);
   checkRewardSource(config, report);
   checkParts(config, report);
   if (data.eval_path !== undefined && data.eval_fraction !== undefined) {

@@ -24,12 +24,12 @@ export function checkPretrain(value: unknown, context: z.core.$RefinementCtx): v
   checkTokenizer(config, report);
   checkData(config, report);
   checkLength(config, report);
-  checkBf16(config, report);
+  checkPrecision(config, report);
 }
 
-export function checkBf16(config: Unchecked, report: Report): void {
-  if (config.precision === 'bf16' && ['wasm', 'cpu'].includes(config.device as string)) {
-    report('precision', `bf16 is for the native device, not ${config.device}`, 'set device: native or precision: fp32');
+export function checkPrecision(config: Unchecked, report: Report): void {
+  if (['bf16', 'fp16'].includes(config.precision as string) && !['auto', 'native'].includes(config.device as string)) {
+    report('precision', `${config.precision} is for the native device, not ${config.device}`, 'set device: native or precision: fp32');
   }
 }
 
@@ -42,7 +42,7 @@ export function checkSft(value: unknown, context: z.core.$RefinementCtx): void {
   checkStepsOrEpochs(config, report);
   checkSchedule(config, undefined, report);
   checkMixture(data, report);
-  checkBf16(config, report);
+  checkPrecision(config, report);
   if (data.eval_fraction === 0 && count(config.early_stopping_patience)) {
     report('early_stopping_patience', 'needs held-out conversations, and data.eval_fraction is 0', 'remove it or raise data.eval_fraction');
   }
@@ -60,7 +60,7 @@ export function checkReward(value: unknown, context: z.core.$RefinementCtx): voi
   const data = partOf(config.data);
   checkStepsOrEpochs(config, report);
   checkSchedule(config, undefined, report);
-  checkBf16(config, report);
+  checkPrecision(config, report);
   if (data.eval_fraction === 0 && count(config.early_stopping_patience)) {
     report('early_stopping_patience', 'needs held-out rankings, and data.eval_fraction is 0', 'remove it or raise data.eval_fraction');
   }

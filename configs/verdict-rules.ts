@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { checkBf16, isSection, partOf, reporter } from './rules.js';
+import { checkPrecision, isSection, partOf, reporter } from './rules.js';
 
 /** The rules that hold between the keys of a verdict, as `checkPretrain` has those of pretraining. */
 export function checkVerdict(value: unknown, context: z.core.$RefinementCtx): void {
@@ -20,5 +20,5 @@ export function checkVerdict(value: unknown, context: z.core.$RefinementCtx): vo
   if (config.eval_fraction !== undefined && config.conversations === undefined)
     report('eval_fraction', 'is for conversations, which names none', 'name a table, or remove it');
   if (config.eval_fraction === 0) report('eval_fraction', 'must leave something held out', 'for example eval_fraction: 0.03');
-  checkBf16(config, report);
+  checkPrecision(config, report);
 }

@@ -20,10 +20,12 @@ export interface AdamwSettings {
   step: number;
   /** Gradients are scaled down to this norm, taken over all of them; 0 for no clipping. */
   maxGradNorm: number;
+  /** What gradients are multiplied by before anything else: 1 / loss scale; default 1. */
+  gradientScale?: number;
 }
 
 export interface AdamwResult {
-  /** Norm of all gradients before clipping. */
+  /** Norm of all gradients, scaled, before clipping. */
   gradNorm: number;
   /** The first parameter whose gradient is not finite; then nothing was changed. */
   nonFinite?: string;
@@ -36,7 +38,10 @@ export interface AdamwResult {
  */
 export async function adamw(items: readonly AdamwItem[], settings: AdamwSettings): Promise<AdamwResult> {
   const fused = hasKernel('FourfoldAdamw');
-  const norms = fused ? fusedStep(items, settings) : tf.tidy(() => tf.stack(items.map(({ gradient }) => tf.sum(tf.square(gradient)))));
+  const { gradientScale = 1 } = settings;
+  const norms = fused
+    ? fusedStep(items, settings)
+    : tf.tidy(() => tf.stack(items.map(({ gradient }) => tf.sum(tf.square(tf.mul(gradient, gradientScale))))));
   const squares = [...(await norms.data())];
   norms.dispose();
   const gradNorm = Math.sqrt(squares.reduce((a, b) => a + b, 0));
@@ -60,12 +65,13 @@ function fusedStep(items: readonly AdamwItem[], settings: AdamwSettings): tf.Ten
   items.forEach(({ parameter, gradient, moment1, moment2 }, i) => {
     Object.assign(inputs, { [`parameter${i}`]: parameter, [`gradient${i}`]: gradient, [`moment1${i}`]: moment1, [`moment2${i}`]: moment2 });
   });
-  return runKernel('FourfoldAdamw', inputs, { ...settings, weightDecay: items.map(({ weightDecay }) => weightDecay) })[0];
+  return runKernel('FourfoldAdamw', inputs, { gradientScale: 1, ...settings, weightDecay: items.map(({ weightDecay }) => weightDecay) })[0];
 }
 
 function composedStep(items: readonly AdamwItem[], settings: AdamwSettings, gradNorm: number): void {
-  const { learningRate, beta1, beta2, epsilon, step, maxGradNorm } = settings;
-  const scale = maxGradNorm > 0 && gradNorm > maxGradNorm ? maxGradNorm / (gradNorm + 1e-6) : 1;
+  const { learningRate, beta1, beta2, epsilon, step, maxGradNorm, gradientScale = 1 } = settings;
+  const clip = maxGradNorm > 0 && gradNorm > maxGradNorm ? maxGradNorm / (gradNorm + 1e-6) : 1;
+  const scale = clip * gradientScale;
   const stepSize = learningRate / (1 - beta1 ** step);
   const root2 = Math.sqrt(1 - beta2 ** step);
   for (const { parameter, gradient, moment1, moment2, weightDecay } of items) {

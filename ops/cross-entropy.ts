@@ -39,7 +39,7 @@ export interface TokenLosses {
 /** Of each row the loss, and whether the likeliest token is the target. Without gradient: for evaluation. */
 export function tokenLosses(hidden: tf.Tensor2D, table: tf.Tensor2D, targets: tf.Tensor1D): TokenLosses {
   if (!hasKernel('FourfoldCrossEntropy')) return composedTokenLosses(hidden, table, targets);
-  const attributes = { scale: 1, smoothing: 0, bf16: precision() === 'bf16', correct: true };
+  const attributes = { scale: 1, smoothing: 0, precision: precision(), correct: true };
   const [loss, losses, correct] = runKernel('FourfoldCrossEntropy', { hidden, table, targets }, attributes) as tf.Tensor1D[];
   loss.dispose();
   return { losses, correct };
@@ -53,7 +53,7 @@ function fusedCrossEntropy(
 ): tf.Scalar {
   const place = gradientPlace(table);
   const gradient = { dhidden: tapeIsOn(), dtable: tapeIsOn() && place.wanted };
-  const attributes = { scale, smoothing: labelSmoothing, bf16: precision() === 'bf16', ...gradient };
+  const attributes = { scale, smoothing: labelSmoothing, precision: precision(), ...gradient };
   const [loss, losses, ...gradients] = runKernel('FourfoldCrossEntropy', { hidden, table, targets, weights }, attributes);
   const inputs: Record<string, tf.Tensor> = { hidden, ...(place.overTape && { table }) };
   onTape('FourfoldCrossEntropy', inputs, [loss], gradients, ([dy], [dhidden, dtable]) => {

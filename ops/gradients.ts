@@ -60,12 +60,14 @@ export function withoutGradient<T extends tf.Tensor>(run: () => T[]): T[] {
  * Runs `loss` (a scalar) and its backward pass, and adds the gradient of each parameter to its buffer.
  * @param parameters name → parameter.
  * @param gradients  name → buffer of the same shape; what it holds is added to. A parameter without one is frozen: its gradient is not computed.
- * @returns the loss, to be disposed of by the caller.
+ * @param lossScale  its first element is what the loss is multiplied by for the backward pass, and with it every gradient: small ones then survive fp16.
+ * @returns the loss, not scaled, to be disposed of by the caller.
  */
 export function accumulateGradients(
   parameters: ReadonlyMap<string, tf.Tensor>,
   gradients: ReadonlyMap<string, tf.Tensor>,
   loss: () => tf.Scalar,
+  lossScale?: tf.Tensor,
 ): tf.Scalar {
   const byId = new Map([...parameters].map(([name, { id }]) => [id, gradients.get(name)]));
   const names = [...parameters.keys()].filter((name) => gradients.has(name));
@@ -74,7 +76,7 @@ export function accumulateGradients(
   buffers = byId;
   try {
     const sources = [start, ...names.map((name) => parameters.get(name)!)];
-    const { value, grads } = tf.engine().gradients(() => loss(), sources, undefined, true);
+    const { value, grads } = tf.engine().gradients(() => (lossScale ? tf.mul(loss(), first(lossScale)) : loss()), sources, undefined, true);
     grads[0]?.dispose();
     names.forEach((name, i) => {
       const overTape = grads[i + 1];
@@ -82,13 +84,18 @@ export function accumulateGradients(
       accumulate(gradients.get(name)!, overTape);
       overTape.dispose();
     });
-    return value as tf.Scalar;
+    if (!lossScale) return value as tf.Scalar;
+    const plain = tf.tidy(() => tf.div(value, first(lossScale)) as tf.Scalar);
+    value.dispose();
+    return plain;
   } finally {
     buffers = undefined;
     root = undefined;
     start.dispose();
   }
 }
+
+const first = (tensor: tf.Tensor): tf.Scalar => tf.reshape(tf.slice(tensor, [0], [1]), []);
 
 /** buffer += gradient, in place. Where the device has no kernel for it, the buffer is a variable that is assigned the sum. */
 export function accumulate(buffer: tf.Tensor, gradient: tf.Tensor): void {

@@ -22,7 +22,7 @@ export interface Distributions {
 export function klDivergence(p: Distributions, q: Distributions, targets: tf.Tensor1D, temperature: number): tf.Tensor1D {
   if (!hasKernel('FourfoldKlDivergence')) return composedKlDivergence(p, q, targets, temperature);
   const inputs = { hiddenP: p.hidden, tableP: p.table, hiddenQ: q.hidden, tableQ: q.table, targets };
-  return runKernel('FourfoldKlDivergence', inputs, { temperature, bf16: precision() === 'bf16' })[0] as tf.Tensor1D;
+  return runKernel('FourfoldKlDivergence', inputs, { temperature, precision: precision() })[0] as tf.Tensor1D;
 }
 
 function composedKlDivergence(p: Distributions, q: Distributions, targets: tf.Tensor1D, temperature: number): tf.Tensor1D {

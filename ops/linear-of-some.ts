@@ -27,7 +27,7 @@ export function linearOfSome<T extends tf.Tensor>(x: T, weight: tf.Tensor2D, wan
 
 /** Gradients of parameters are added to their buffers where they have one; otherwise they go over the tape, or are not computed. */
 function fusedLinearOfSome<T extends tf.Tensor>(x: T, weight: tf.Tensor2D, wanted: tf.Tensor, bias?: tf.Tensor1D): T {
-  const attributes = { bf16: precision() === 'bf16' };
+  const attributes = { precision: precision() };
   const [y] = runKernel('FourfoldLinearOfSome', { x, weight, bias, wanted }, attributes);
   const weightPlace = gradientPlace(weight);
   const biasPlace = bias && gradientPlace(bias);

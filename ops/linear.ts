@@ -37,7 +37,7 @@ export interface PackedWeights {
 export function packWeights(weight: tf.Tensor2D): PackedWeights {
   const [N, K] = weight.shape;
   const data = hasKernel('FourfoldPackWeights')
-    ? runKernel('FourfoldPackWeights', { weight }, { bf16: precision() === 'bf16' })[0]
+    ? runKernel('FourfoldPackWeights', { weight }, { precision: precision() })[0]
     : tf.clone(weight);
   return { N, K, precision: precision(), data };
 }
@@ -48,7 +48,7 @@ export function packedLinear<T extends tf.Tensor>(x: T, weights: PackedWeights, 
   if (x.shape[x.rank - 1] !== K) throw new ShapeError('packedLinear', `x must be [.., ${K}]`, x.shape);
   checkBias(N, bias);
   if (!hasKernel('FourfoldPackWeights')) return composedLinear(x, data as tf.Tensor2D, bias, activation);
-  return runKernel('FourfoldPackedLinear', { x, packed: data, bias }, { N, activation, bf16: weights.precision === 'bf16' })[0] as T;
+  return runKernel('FourfoldPackedLinear', { x, packed: data, bias }, { N, activation, precision: weights.precision })[0] as T;
 }
 
 function checkBias(N: number, bias?: tf.Tensor1D): void {
@@ -57,7 +57,7 @@ function checkBias(N: number, bias?: tf.Tensor1D): void {
 
 /** Gradients of parameters are added to their buffers where they have one; otherwise they go over the tape, or are not computed. */
 function fusedLinear<T extends tf.Tensor>(x: T, weight: tf.Tensor2D, bias?: tf.Tensor1D, activation?: LinearActivation): T {
-  const attributes = { activation, bf16: precision() === 'bf16' };
+  const attributes = { activation, precision: precision() };
   const keep = activation !== undefined && tapeIsOn();
   const [y, preactivation] = runKernel('FourfoldLinear', { x, weight, bias }, { ...attributes, keep });
   const weightPlace = gradientPlace(weight);

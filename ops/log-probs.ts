@@ -35,7 +35,7 @@ export function logProbs(
 }
 
 function fusedLogProbs(hidden: tf.Tensor2D, table: tf.Tensor2D, targets: tf.Tensor1D, temperature: number): tf.Tensor[] {
-  const attributes = { temperature, bf16: precision() === 'bf16' };
+  const attributes = { temperature, precision: precision() };
   const place = gradientPlace(table);
   const outputs = runKernel('FourfoldLogProbs', { hidden, table, targets }, attributes);
   const inputs: Record<string, tf.Tensor> = { hidden, ...(place.overTape && { table }) };

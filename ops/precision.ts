@@ -1,5 +1,6 @@
-/** What the operands of matrix multiplications are rounded to where the processor multiplies bfloat16; sums and everything else are fp32. */
-export type Precision = 'fp32' | 'bf16';
+import type { Precision } from '../backends/precision.js';
+
+export type { Precision };
 
 let current: Precision = 'fp32';
 

@@ -16,6 +16,7 @@ import { type ModelConfig, parameterCount, SCORE } from '../model/config.js';
 import { parametersFrom } from '../model/parameters.js';
 import { criticFrom, headFrom, headState, restoreStates, storedCritic } from '../training/critic-state.js';
 import { onDevice } from '../training/device.js';
+import { lossScaleMetrics } from '../training/loss-scale.js';
 import {
   adaptedBeta,
   explainedVariance,
@@ -230,6 +231,7 @@ export async function ppo(config: PpoConfig, run: { directory: string; resume?: 
         record['val/explained_variance'] = explainedVariance(lessons.map(({ returns }) => returns as Float64Array), episodes.map(({ values }) => values)); // biome-ignore format: short
         const measured = speed.measure(trainer.tokens);
         Object.assign(record, { lr: rate, episode: trainer.step * config.batch_size, tokens: trainer.tokens, ...measured, ...times });
+        Object.assign(record, await lossScaleMetrics(policy));
         warn(config, record, (warning) => progress.note(`update ${trainer.step}: ${warning}`));
         if (!back)
           progress.update({
@@ -481,12 +483,12 @@ async function takeBest(policy: TrainState, trainer: PpoState, directory: RunDir
   await restoreParameters(policy.parameters, directory.checkpoint(best));
 }
 
-/** Of the policy that sampled: the sampler's own, but in bf16, where they differ by more than rounding, those of the pass that learns. */
+/** Of the policy that sampled: the sampler's own, but below fp32, where they may differ by more than its rounding, those of the pass that learns. */
 export function samplersLogProbs(
   { precision }: Pick<PpoConfig, 'precision'>,
   { sampled, logProbs }: Pick<Judged, 'sampled' | 'logProbs'>,
 ): Float32Array {
-  return precision === 'bf16' ? logProbs : Float32Array.from(sampled);
+  return precision === 'fp32' ? Float32Array.from(sampled) : logProbs;
 }
 
 /** An episode as what gives scores sees it. */

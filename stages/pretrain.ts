@@ -14,6 +14,7 @@ import { initialParameters, parametersFrom } from '../model/parameters.js';
 import { sampleText } from '../sampler/sample.js';
 import type { Tokenizer } from '../tokenizer/index.js';
 import { onDevice } from '../training/device.js';
+import { lossScaleMetrics } from '../training/loss-scale.js';
 import { Progress } from '../training/progress.js';
 import { openRunDirectory, type RunDirectory, type StageResult } from '../training/run-directory.js';
 import { saveModel } from '../training/save-model.js';
@@ -99,7 +100,14 @@ export async function pretrain(
       if (state.step % config.logging_steps === 0 || last) {
         const measured = speed.measure(trainer.tokens);
         const { tokens_per_second: tokensPerSecond } = measured;
-        Object.assign(record, { loss, lr: rate, grad_norm: gradNorm, tokens: trainer.tokens, ...measured });
+        Object.assign(record, {
+          loss,
+          lr: rate,
+          grad_norm: gradNorm,
+          tokens: trainer.tokens,
+          ...measured,
+          ...(await lossScaleMetrics(state)),
+        });
         progress.update({ step: state.step, loss, tokensPerSecond, peakFraction: peak && (tokensPerSecond * flops) / peak });
       }
 

@@ -20,6 +20,7 @@ import { type ModelConfig, parameterCount, SCORE } from '../model/config.js';
 import { parametersFrom } from '../model/parameters.js';
 import { onDevice } from '../training/device.js';
 import { frozenParameters } from '../training/freeze.js';
+import { lossScaleMetrics } from '../training/loss-scale.js';
 import { Progress } from '../training/progress.js';
 import { type BatchShape, batchShape, type Objective, type RankedGroup, rankedBatches, rankedGroup } from '../training/ranked-batches.js';
 import { rewardStepper } from '../training/reward-step.js';
@@ -170,7 +171,17 @@ async function rewardModel(config: RewardConfig, run: { directory: string; resum
         const measured = speed.measure(trainer.tokens);
         const lr = learningRate(schedule, state.step - 1, totalSteps);
         const epoch = state.step / Math.ceil(data.train.length / config.batch_size);
-        Object.assign(record, { loss, lr, grad_norm: gradNorm, accuracy, margin, tokens: trainer.tokens, epoch, ...measured });
+        Object.assign(record, {
+          loss,
+          lr,
+          grad_norm: gradNorm,
+          accuracy,
+          margin,
+          tokens: trainer.tokens,
+          epoch,
+          ...measured,
+          ...(await lossScaleMetrics(state)),
+        });
         progress.update({ step: state.step, loss, tokensPerSecond: measured.tokens_per_second });
       }
 

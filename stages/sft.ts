@@ -18,6 +18,7 @@ import { SAMPLING } from '../sampler/sample.js';
 import { type ChatTemplate, type Message, readChatTemplate, type Tokenizer } from '../tokenizer/index.js';
 import { onDevice } from '../training/device.js';
 import { frozenParameters } from '../training/freeze.js';
+import { lossScaleMetrics } from '../training/loss-scale.js';
 import { Progress } from '../training/progress.js';
 import { openRunDirectory, type RunDirectory, type StageResult } from '../training/run-directory.js';
 import { saveModel } from '../training/save-model.js';
@@ -141,7 +142,15 @@ export async function sft(config: SftConfig, run: { directory: string; resume?: 
         const measured = speed.measure(trainer.tokens);
         const { tokens_per_second: tokensPerSecond } = measured;
         const epoch = epochsOf(config, loader, state.step);
-        Object.assign(record, { loss, lr: rate, grad_norm: gradNorm, tokens: trainer.tokens, epoch, ...measured });
+        Object.assign(record, {
+          loss,
+          lr: rate,
+          grad_norm: gradNorm,
+          tokens: trainer.tokens,
+          epoch,
+          ...measured,
+          ...(await lossScaleMetrics(state)),
+        });
         progress.update({ step: state.step, loss, tokensPerSecond, peakFraction: peak && (tokensPerSecond * flops) / peak });
       }
 

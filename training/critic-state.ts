@@ -6,7 +6,7 @@ import { type ModelConfig, parameterShapes, SCORE } from '../model/config.js';
 import { parametersFrom } from '../model/parameters.js';
 import { UserError } from '../util/errors.js';
 import { restoreParameters } from './start.js';
-import { momentsFrom, storedMoments, type TrainState, trainState, variableOf } from './state.js';
+import { LOSS_SCALE, momentsFrom, storedMoments, type TrainState, trainState, variableOf } from './state.js';
 
 const PREFIX = 'critic.';
 
@@ -49,6 +49,12 @@ export async function restoreStates(policy: TrainState, critic: TrainState, chec
     put(policy[moment], `${moment}.`);
     put(critic[moment], `${PREFIX}${moment}.`);
   }
+  for (const [state, prefix] of [
+    [policy, ''],
+    [critic, PREFIX],
+  ] as const) {
+    if (state.lossScale) overwrite(state.lossScale, stored.get(prefix + LOSS_SCALE)!.data as Float32Array);
+  }
   [policy.step, critic.step] = [policySteps, criticSteps];
 }
 
@@ -66,5 +72,6 @@ function restored(shapes: ReadonlyMap<string, number[]>, stored: ReadonlyMap<str
     }),
   );
   const of = (moment: 'moment1' | 'moment2') => momentsFrom(shapes.keys(), own, moment);
-  return { weights, moments: { moment1: of('moment1'), moment2: of('moment2') } };
+  const lossScale = own.get(LOSS_SCALE)?.data as Float32Array | undefined;
+  return { weights, moments: { moment1: of('moment1'), moment2: of('moment2'), lossScale } };
 }

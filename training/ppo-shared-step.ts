@@ -86,21 +86,31 @@ function sharedPasses(
     valueLoss(tokenScores(head.parameters, hidden), oldValues, returns, weights, { clip: options.valueClip });
 
   const pass = recorded(() => {
-    const loss = accumulateGradients(both.parameters, update.gradients, () => {
-      const hidden = read();
-      const { objective, measured } = policyObjective(policy, hidden, input, options);
-      const { loss, clipFraction } = judged(hidden);
-      kept = [tf.keep(measured), tf.keep(tf.stack([loss, clipFraction]))];
-      return tf.add(objective, tf.mul(options.valueCoefficient, loss));
-    });
+    const loss = accumulateGradients(
+      both.parameters,
+      update.gradients,
+      () => {
+        const hidden = read();
+        const { objective, measured } = policyObjective(policy, hidden, input, options);
+        const { loss, clipFraction } = judged(hidden);
+        kept = [tf.keep(measured), tf.keep(tf.stack([loss, clipFraction]))];
+        return tf.add(objective, tf.mul(options.valueCoefficient, loss));
+      },
+      update.lossScale,
+    );
     return [loss, ...kept];
   });
   const headPass = recorded(() => {
-    const loss = accumulateGradients(both.parameters, headUpdate.gradients, () => {
-      const { loss, clipFraction } = judged(read());
-      kept = [tf.keep(tf.stack([loss, clipFraction]))];
-      return loss;
-    });
+    const loss = accumulateGradients(
+      both.parameters,
+      headUpdate.gradients,
+      () => {
+        const { loss, clipFraction } = judged(read());
+        kept = [tf.keep(tf.stack([loss, clipFraction]))];
+        return loss;
+      },
+      headUpdate.lossScale,
+    );
     return [loss, ...kept];
   });
 
@@ -126,6 +136,12 @@ function bothOf(policy: TrainState, head: TrainState): TrainState {
     moment2: new Map([...policy.moment2, ...head.moment2]),
     get step() {
       return policy.step;
+    },
+    get lossScale() {
+      return policy.lossScale;
+    },
+    set lossScale(scale) {
+      policy.lossScale = scale;
     },
     set step(step) {
       policy.step = step;

@@ -6,6 +6,7 @@ import { languageModelLoss, targetLogProbs, tokenScores } from '../model/heads.j
 import { forward } from '../model/transformer.js';
 import { accumulate, accumulateGradients } from '../ops/gradients.js';
 import { byShape } from './batch-passes.js';
+import { lossScaleOf } from './loss-scale.js';
 import { policyLoss, valueLoss } from './ppo.js';
 import { constant, type TrainState, variableOf } from './state.js';
 import { inputs } from './step.js';
@@ -121,21 +122,31 @@ function ppoPasses({ policy, critic, policyUpdate, criticUpdate, B, T }: PpoMode
   let kept: tf.Tensor; // what a pass measures beside its loss
 
   const policyPass = recorded(() => {
-    const loss = accumulateGradients(policy.parameters, policyUpdate.gradients, () => {
-      const { objective, measured } = policyObjective(policy, forward(policy.parameters, policy.config, batch, wanted), input, options);
-      kept = tf.keep(measured);
-      return objective;
-    });
+    const loss = accumulateGradients(
+      policy.parameters,
+      policyUpdate.gradients,
+      () => {
+        const { objective, measured } = policyObjective(policy, forward(policy.parameters, policy.config, batch, wanted), input, options);
+        kept = tf.keep(measured);
+        return objective;
+      },
+      policyUpdate.lossScale,
+    );
     return [loss, kept];
   });
 
   const criticPass = recorded(() => {
-    const loss = accumulateGradients(critic.parameters, criticUpdate.gradients, () => {
-      const values = tokenScores(critic.parameters, forward(critic.parameters, critic.config, batch, wanted)); // [B·T]
-      const { loss, clipFraction } = valueLoss(values, oldValues, returns, weights, { clip: options.valueClip });
-      kept = tf.keep(tf.clone(clipFraction));
-      return loss;
-    });
+    const loss = accumulateGradients(
+      critic.parameters,
+      criticUpdate.gradients,
+      () => {
+        const values = tokenScores(critic.parameters, forward(critic.parameters, critic.config, batch, wanted)); // [B·T]
+        const { loss, clipFraction } = valueLoss(values, oldValues, returns, weights, { clip: options.valueClip });
+        kept = tf.keep(tf.clone(clipFraction));
+        return loss;
+      },
+      criticUpdate.lossScale,
+    );
     return [loss, kept];
   });
 
@@ -214,15 +225,24 @@ export function policyTotal({ policyLoss, entropy, ptx }: PpoStepResult, options
  * The language-model objective on pretraining text, beside the policy's (PPO-ptx). Its gradients have buffers of their own, so that both norms are known.
  * Source: Ouyang et al. 2022, eq. 2, with means in the stead of sums.
  */
-export function textObjective({ parameters, config }: TrainState, { gradients }: Updater, ptx: NonNullable<PpoStepOptions['ptx']>) {
+export function textObjective(
+  { parameters, config }: TrainState,
+  { gradients, lossScale }: Updater,
+  ptx: NonNullable<PpoStepOptions['ptx']>,
+) {
   const input = inputs(ptx.B, ptx.T);
   const scale = constant(tf.scalar(0));
   const own = new Map([...gradients].map(([name, { shape }]) => [name, variableOf(undefined, shape)]));
   const pass = recorded(() => [
-    accumulateGradients(parameters, own, () => {
-      const hidden = forward(parameters, config, input.batch);
-      return tf.mul(languageModelLoss(parameters, config, hidden, input.batch.targets), scale);
-    }),
+    accumulateGradients(
+      parameters,
+      own,
+      () => {
+        const hidden = forward(parameters, config, input.batch);
+        return tf.mul(languageModelLoss(parameters, config, hidden, input.batch.targets), scale);
+      },
+      lossScale,
+    ),
   ]);
   return {
     /** Adds the gradient of coefficient · mean loss to the policy's. */
@@ -230,7 +250,8 @@ export function textObjective({ parameters, config }: TrainState, { gradients }:
       input.write(rows);
       overwrite(scale, Float32Array.of(ptx.coefficient / rows.weight));
       const [[loss]] = await values(pass.run());
-      const [policyGradNorm, gradNorm] = [await norm(gradients), await norm(own)];
+      const scaled = lossScale ? lossScaleOf((await lossScale.data()) as Float32Array).scale : 1;
+      const [policyGradNorm, gradNorm] = [(await norm(gradients)) / scaled, (await norm(own)) / scaled];
       for (const [name, gradient] of own) {
         accumulate(gradients.get(name)!, gradient);
         overwrite(gradient, new Float32Array(gradient.size));

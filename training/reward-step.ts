@@ -40,7 +40,7 @@ export function rewardStepper(state: TrainState, shape: BatchShape, options: Rew
   const { config, parameters } = state;
   const { objective, centerRewards, seed } = options;
   const { B, T, N, P, M } = shape;
-  const { gradients, update, dispose } = updater(state, options);
+  const { gradients, lossScale, update, dispose } = updater(state, options);
   const input = inputs(B, T);
   const key = inputVariable([4]);
   const ends = inputVariable([N]);
@@ -50,7 +50,7 @@ export function rewardStepper(state: TrainState, shape: BatchShape, options: Rew
   const as = <X extends tf.Tensor>(variable: tf.Variable) => variable as tf.Tensor as X;
   let given: tf.Tensor1D; // [N]: the scores of this pass
   const pass = recorded(() => {
-    const loss = accumulateGradients(parameters, gradients, () => {
+    const compare = () => {
       const hidden = forward(parameters, config, input.batch, {
         wanted: input.batch.targets,
         ...(config.dropout > 0 && { dropoutKey: as<tf.Tensor1D>(key) }),
@@ -58,8 +58,8 @@ export function rewardStepper(state: TrainState, shape: BatchShape, options: Rew
       const all = scores(parameters, hidden, as<tf.Tensor1D>(ends));
       given = tf.keep(tf.clone(all));
       return lossOf(all);
-    });
-    return [loss, given];
+    };
+    return [accumulateGradients(parameters, gradients, compare, lossScale), given];
   });
   const lossOf = (all: tf.Tensor1D): tf.Scalar => {
     const column = tf.reshape(all, [N, 1]);

@@ -8,7 +8,7 @@ import { type Parameters, parametersFrom } from '../model/parameters.js';
 import { isUserError, UserError } from '../util/errors.js';
 import { type Machine, takeDevice } from './device.js';
 import type { RunDirectory } from './run-directory.js';
-import { momentsFrom, type TrainState, trainState } from './state.js';
+import { LOSS_SCALE, momentsFrom, type TrainState, trainState } from './state.js';
 
 /** What a run is besides its tensors: all that resuming needs. No clock time, path or host. */
 export interface TrainerState {
@@ -81,6 +81,7 @@ export async function resumedState<T extends TrainerState>(
     step: trainer.step,
     moment1: momentsFrom(names, optimizer, 'moment1'),
     moment2: momentsFrom(names, optimizer, 'moment2'),
+    lossScale: optimizer.get(LOSS_SCALE)?.data as Float32Array | undefined,
   };
   return { state: trainState(config, parametersFrom(config, weights), moments), trainer };
 }

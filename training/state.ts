@@ -12,18 +12,29 @@ export interface TrainState {
   moment1: ReadonlyMap<string, tf.Variable>;
   moment2: ReadonlyMap<string, tf.Variable>;
   step: number;
+  /** In fp16: see loss-scale.ts. */
+  lossScale?: tf.Variable;
 }
 
 /** A state about to make its first step, or, with `moments`, its next one. */
 export function trainState(
   config: ModelConfig,
   parameters: Parameters,
-  resumed?: { step: number; moment1: ReadonlyMap<string, Float32Array>; moment2: ReadonlyMap<string, Float32Array> },
+  resumed?: {
+    step: number;
+    moment1: ReadonlyMap<string, Float32Array>;
+    moment2: ReadonlyMap<string, Float32Array>;
+    lossScale?: Float32Array;
+  },
 ): TrainState {
   const moments = (values?: ReadonlyMap<string, Float32Array>) => {
     return new Map([...parameters].map(([name, { shape }]) => [name, variableOf(values?.get(name), shape)]));
   };
-  return { config, parameters, moment1: moments(resumed?.moment1), moment2: moments(resumed?.moment2), step: resumed?.step ?? 0 };
+  const lossScale = resumed?.lossScale && variableOf(resumed.lossScale, [resumed.lossScale.length]);
+  return {
+    ...{ config, parameters, moment1: moments(resumed?.moment1), moment2: moments(resumed?.moment2), step: resumed?.step ?? 0 },
+    ...(lossScale && { lossScale }),
+  };
 }
 
 /** A variable that no tape trains, of these values or of zeros. */
@@ -43,6 +54,7 @@ export function disposeState(state: TrainState): void {
   for (const map of [state.parameters, state.moment1, state.moment2]) {
     for (const variable of map.values()) variable.dispose();
   }
+  state.lossScale?.dispose();
 }
 
 /** The parameters as `model.safetensors` holds them, read from the device one by one. */
@@ -53,7 +65,7 @@ export async function storedWeights(config: ModelConfig, parameters: Parameters)
   return stored;
 }
 
-/** AdamW's moments as `optimizer.safetensors` holds them: `moment1.` or `moment2.` and the parameter's name in memory. */
+/** AdamW's moments as `optimizer.safetensors` holds them: `moment1.` or `moment2.` and the parameter's name in memory; and `loss_scale`, in fp16. */
 export async function storedMoments(state: TrainState): Promise<NamedArray[]> {
   const stored: NamedArray[] = [];
   for (const moment of ['moment1', 'moment2'] as const) {
@@ -61,8 +73,13 @@ export async function storedMoments(state: TrainState): Promise<NamedArray[]> {
       stored.push({ name: `${moment}.${name}`, dtype: 'F32', shape: variable.shape, data: (await variable.data()) as Float32Array });
     }
   }
+  const { lossScale } = state;
+  if (lossScale) stored.push({ name: LOSS_SCALE, dtype: 'F32', shape: lossScale.shape, data: (await lossScale.data()) as Float32Array });
   return stored;
 }
+
+/** Its name in `optimizer.safetensors`. */
+export const LOSS_SCALE = 'loss_scale';
 
 /**
  * The moments of the parameters of these names back from `optimizer.safetensors`.

@@ -95,13 +95,13 @@ export interface Stepper {
 export function stepper(state: TrainState, B: number, T: number, options: StepOptions): Stepper {
   const { config, parameters } = state;
   const { labelSmoothing, neftuneNoiseAlpha = 0 } = options;
-  const { gradients, update, dispose } = updater(state, options);
+  const { gradients, lossScale, update, dispose } = updater(state, options);
   const scale = constant(tf.scalar(1));
   const key = inputVariable([4]);
   const noise = neftuneNoiseAlpha > 0 ? { alpha: neftuneNoiseAlpha, hiddenSize: config.hidden_size } : undefined;
   let weighted = false;
   let input = inputs(B, T, { noise });
-  const makePass = (): Recorded => recorded(() => [accumulateGradients(parameters, gradients, loss)]);
+  const makePass = (): Recorded => recorded(() => [accumulateGradients(parameters, gradients, loss, lossScale)]);
   const loss = (): tf.Scalar => {
     const { batch, weights, noiseScale } = input;
     const tensor = key as tf.Tensor as tf.Tensor1D;

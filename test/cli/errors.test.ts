@@ -410,7 +410,7 @@ const commands: [title: string, argv: string[], stderr: string][] = [
   [
     'a device that there is not',
     ['pretrain', 'good.yaml', '--device', 'natve'],
-    'error: Read the configuration good.yaml: one error\ncommand line: device=natve: device: must be one of auto, native, wasm, cpu; received "natve"; did you mean native?',
+    'error: Read the configuration good.yaml: one error\ncommand line: device=natve: device: must be one of auto, native, tensorflow, webgpu, wasm, cpu; received "natve"; did you mean native?',
   ],
   [
     'only overrides to validate',

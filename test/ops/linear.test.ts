@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import * as tf from '@tensorflow/tfjs';
 import { accumulateGradients, tapeRoot } from '../../ops/gradients.js';
 import { linear, packedLinear, packWeights } from '../../ops/linear.js';
-import { setPrecision } from '../../ops/precision.js';
+import { type Precision, setPrecision } from '../../ops/precision.js';
+import { toHalf } from '../oracles/half.js';
 import { type LinearShape, linearGradientOracle, linearOracle } from '../oracles/linear.js';
 import {
   assertClose,
@@ -17,8 +18,8 @@ import {
   randomTensor,
 } from './conformance.js';
 
-function inBf16<T>(run: () => T): T {
-  setPrecision('bf16');
+function inPrecision<T>(precision: Precision, run: () => T): T {
+  setPrecision(precision);
   try {
     return run();
   } finally {
@@ -47,7 +48,7 @@ const run = ({ x, weight, bias, dy }: Operands, { activation }: LinearShape) =>
 
 async function assertLinear(shape: LinearShape, dtype: 'float32' | 'bf16'): Promise<void> {
   const inputs = operands(shape);
-  const { value, gradients } = dtype === 'bf16' ? inBf16(() => run(inputs, shape)) : run(inputs, shape);
+  const { value, gradients } = dtype === 'bf16' ? inPrecision('bf16', () => run(inputs, shape)) : run(inputs, shape);
   const [x, weight, bias, dy] = await Promise.all([inputs.x, inputs.weight, inputs.bias, inputs.dy].map(float64));
   await assertClose(value, linearOracle(shape, x, weight, bias), { K: shape.K, dtype });
   const expected = linearGradientOracle(shape, x, weight, bias, dy);
@@ -83,6 +84,48 @@ describe('linear', () => {
     const name = `multiplies [${shape.M}, ${shape.K}] by [${shape.N}, ${shape.K}], with its gradients, ${shape.activation ?? 'no activation'}`;
     onEveryDevice(name, () => assertLinear(shape, 'float32'));
     onNative(`${name}, in bf16`, () => assertLinear(shape, 'bf16'));
+  }
+
+  onNative('rounds to fp16 as IEEE says: ties to even, small steps near 0, infinity beyond 65504, NaN', async () => {
+    const edges = [
+      0,
+      1,
+      1 + 2 ** -11,
+      1 + 3 * 2 ** -11,
+      -2049,
+      65504,
+      65519.99,
+      65520,
+      -1e9,
+      2 ** -14,
+      2 ** -25,
+      3 * 2 ** -25,
+      -(2 ** -26),
+      5e-8,
+      1e-45,
+    ];
+    const x = tf.tensor2d(
+      [...edges, Number.NaN, ...randomArray(200, 1, { scale: 10 }), ...randomArray(200, 2, { scale: 1e-6 })],
+      [edges.length + 401, 1],
+    );
+    const one = tf.tensor2d([1], [1, 1]);
+    const found = await inPrecision('fp16', () => linear(x, one)).data();
+    for (const [i, value] of (await x.data()).entries()) {
+      assert.ok(Object.is(found[i] + 0, toHalf(value) + 0), `${value}: ${found[i]}, not ${toHalf(value)}`);
+    }
+  });
+
+  for (const shape of shapes.filter(({ activation }) => !activation)) {
+    onNative(`multiplies in fp16 [${shape.M}, ${shape.K}] by [${shape.N}, ${shape.K}] as fp32 does what was rounded before`, async () => {
+      const inputs = operands(shape);
+      const { value, gradients } = inPrecision('fp16', () => run(inputs, shape));
+      const [x, weight, dy] = (await Promise.all([inputs.x, inputs.weight, inputs.dy].map(float64))).map((values) => values.map(toHalf));
+      const bias = await float64(inputs.bias);
+      await assertClose(value, linearOracle(shape, x, weight, bias), { K: shape.K });
+      const [dx, dweight] = linearGradientOracle(shape, x, weight, bias, dy);
+      await assertClose(gradients[0], dx, { K: shape.N, name: 'dx' });
+      await assertClose(gradients[1], dweight, { K: shape.M, name: 'dweight' });
+    });
   }
 
   onEveryDevice('takes any dimensions before the last, and no bias', async () => {
@@ -143,8 +186,8 @@ describe('linear', () => {
     assert.deepEqual([...y], [Number.NaN, 2]);
   });
 
-  for (const precision of ['fp32', 'bf16'] as const) {
-    const within = <T>(body: () => T): T => (precision === 'bf16' ? inBf16(body) : body());
+  for (const precision of ['fp32', 'bf16', 'fp16'] as const) {
+    const within = <T>(body: () => T): T => inPrecision(precision, body);
 
     onNative(`gives a row the same bits whatever the other rows are, packed or not, ${precision}`, async () => {
       const [K, N] = [1100, 70];

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import * as tf from '@tensorflow/tfjs';
-import { checkPrecision, useDevice } from '../../backends/device.js';
+import { checkPrecision, nativeMissing, useDevice } from '../../backends/device.js';
 import { loadOptimizer } from '../../checkpoints/load.js';
 import { stepName } from '../../checkpoints/save.js';
 import { loadPpoConfig, resolvePpoConfig, resolvePretrainConfig, resolveRewardConfig } from '../../configs/load.js';
@@ -135,6 +135,23 @@ describe('proximal policy optimisation', () => {
     const episode = { sampled: [-1, -2], logProbs: Float32Array.of(-1.25, -2.25) };
     assert.deepEqual([...samplersLogProbs({ precision: 'fp32' }, episode)], [-1, -2]);
     assert.deepEqual([...samplersLogProbs({ precision: 'bf16' }, episode)], [-1.25, -2.25]);
+  });
+
+  it('in fp16 has a first ratio of 1 and goes on to the same bits, loss scales of policy and critic among them', async function () {
+    if (nativeMissing()) return this.skip();
+    const more = { device: 'native', precision: 'fp16' };
+    await run('fp16', more);
+    assert.ok(
+      (await lines('fp16')).every(
+        (record) => Math.abs((record['val/ratio_first'] ?? 1) - 1) < 1e-5 && (record['loss_scale'] ?? 65536) <= 65536,
+      ),
+    );
+    await run('fp16-stopped', more, stopAfter(3));
+    await run('fp16-stopped', more, never, 'auto');
+    const saved = 'checkpoints/step-000006/optimizer.safetensors';
+    assert.equal(await hash('fp16-stopped', saved), await hash('fp16', saved));
+    const stored = await loadOptimizer(at('fp16/checkpoints/step-000006'));
+    assert.deepEqual([...stored.keys()].filter((name) => name.includes('loss_scale')).sort(), ['critic.loss_scale', 'loss_scale']);
   });
 
   it('in bf16 has a first ratio of 1 and says how far the sampler is off; a processor without is refused, and the directory stays free', async () => {

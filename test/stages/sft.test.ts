@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import * as tf from '@tensorflow/tfjs';
+import { nativeMissing } from '../../backends/device.js';
 import { loadCheckpoint } from '../../checkpoints/load.js';
 import { resolvePretrainConfig, resolveSftConfig } from '../../configs/load.js';
 import { ArrowFile } from '../../datasets/arrow.js';
@@ -165,6 +166,27 @@ describe('supervised fine-tuning', () => {
     }
     const [first] = await lines('whole', 'metrics.jsonl');
     assert.ok('eval/replay/loss' in first && 'eval/replay/bits_per_byte' in first);
+  });
+
+  it('learns in fp16 as in fp32, writes down its loss scale, and goes on to the same bits', async function () {
+    if (nativeMissing()) return this.skip();
+    const training = async (name: string) =>
+      (await lines(name, 'metrics.jsonl')).filter((line) => 'loss' in line) as Record<string, number>[];
+    await run('fp32', { device: 'native' });
+    await run('fp16', { device: 'native', precision: 'fp16' });
+    const [full, half] = [await training('fp32'), await training('fp16')];
+    assert.equal(half.length, 8);
+    assert.ok(half.some(({ loss }, i) => loss !== full[i].loss));
+    for (const [i, { loss, loss_scale, skipped_steps }] of half.entries()) {
+      assert.ok(Math.abs(loss / full[i].loss - 1) < 1e-3, `step ${i + 1}: ${loss}, in fp32 ${full[i].loss}`);
+      assert.deepEqual([loss_scale, skipped_steps], [65536, 0]);
+    }
+    await run('fp16-stopped', { device: 'native', precision: 'fp16' }, stopAfter(5));
+    await run('fp16-stopped', { device: 'native', precision: 'fp16' }, never, 'auto');
+    for (const file of ['model.safetensors', 'optimizer.safetensors']) {
+      const where = `checkpoints/step-000008/${file}`;
+      assert.equal(await hash('fp16-stopped', where), await hash('fp16', where));
+    }
   });
 
   it('leaves as many tensors as it found', async () => {

@@ -259,16 +259,16 @@ bool doubles(napi_env env, napi_value value, double*& data, size_t& length) {
 }
 
 /// optimizerStep(items, weightDecay, settings, squaredNorms), all Float64Array → norm of all gradients.
-/// items: rows of [parameter, gradient, moment1, moment2, elements]; settings: [learningRate, beta1, beta2, epsilon, step, maxGradNorm].
+/// items: rows of [parameter, gradient, moment1, moment2, elements]; settings: [learningRate, beta1, beta2, epsilon, step, maxGradNorm, gradientScale].
 /// One step of AdamW, after which the gradients are 0; nothing is changed when the norm is not finite. squaredNorms receives each item's.
 napi_value optimizerStep(napi_env env, napi_callback_info info) {
   Arguments args(env, info);
   double *items, *weightDecay, *settings, *squaredNorms;
   size_t rows, decays, reals, norms;
   if (args.count != 4 || !doubles(env, args.values[0], items, rows) || !doubles(env, args.values[1], weightDecay, decays) ||
-      !doubles(env, args.values[2], settings, reals) || !doubles(env, args.values[3], squaredNorms, norms) || rows != 5 * decays || reals != 6 ||
+      !doubles(env, args.values[2], settings, reals) || !doubles(env, args.values[3], squaredNorms, norms) || rows != 5 * decays || reals != 7 ||
       norms != decays) {
-    return throwError(env, "native optimizerStep: needs items (5 numbers a parameter), weightDecay, 6 settings and squaredNorms");
+    return throwError(env, "native optimizerStep: needs items (5 numbers a parameter), weightDecay, 7 settings and squaredNorms");
   }
   std::vector<AdamwItem> list(decays);
   for (size_t i = 0; i < decays; i++) {
@@ -286,7 +286,7 @@ napi_value optimizerStep(napi_env env, napi_callback_info info) {
   }
   if (gRecording) gRecording->spoil("the optimizer ran");
   const AdamwSettings step = {settings[0], settings[1], settings[2], settings[3], 1 - std::pow(settings[1], settings[4]),
-                              1 - std::pow(settings[2], settings[4]), settings[5]};
+                              1 - std::pow(settings[2], settings[4]), settings[5], settings[6]};
   const double norm = (*gIsa->adamw)(list.data(), static_cast<int64_t>(decays), step, squaredNorms);
   napi_value result;
   napi_create_double(env, norm, &result);

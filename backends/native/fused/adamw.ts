@@ -9,6 +9,7 @@ interface Attributes {
   epsilon: number;
   step: number;
   maxGradNorm: number;
+  gradientScale: number;
 }
 
 /**
@@ -16,14 +17,15 @@ interface Attributes {
  * Its output is the squared norm of each gradient; when their sum is not finite, nothing was changed.
  */
 export function registerAdamw(engine: NativeEngine): void {
-  register<Attributes>('FourfoldAdamw', (inputs, { weightDecay, learningRate, beta1, beta2, epsilon, step, maxGradNorm }) => {
+  register<Attributes>('FourfoldAdamw', (inputs, { weightDecay, gradientScale, ...given }) => {
+    const { learningRate, beta1, beta2, epsilon, step, maxGradNorm } = given;
     const items = new Float64Array(5 * weightDecay.length);
     for (let i = 0; i < weightDecay.length; i++) {
       const tensors = [inputs[`parameter${i}`], inputs[`gradient${i}`], inputs[`moment1${i}`], inputs[`moment2${i}`]];
       const size = tensors[0].shape.reduce((a, b) => a * b, 1);
       items.set([...tensors.map((tensor) => engine.handle(tensor)), size], 5 * i);
     }
-    const settings = Float64Array.of(learningRate, beta1, beta2, epsilon, step, maxGradNorm);
+    const settings = Float64Array.of(learningRate, beta1, beta2, epsilon, step, maxGradNorm, gradientScale);
     const squaredNorms = new Float64Array(weightDecay.length);
     engine.addon.optimizerStep(items, Float64Array.from(weightDecay), settings, squaredNorms);
     const norms = engine.make([weightDecay.length]);

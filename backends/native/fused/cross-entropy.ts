@@ -1,11 +1,12 @@
 import type { TensorInfo } from '@tensorflow/tfjs';
+import { PRECISIONS, type Precision } from '../../precision.js';
 import type { NativeEngine } from '../backend.js';
 import { register } from './register.js';
 
 interface CrossEntropyAttributes {
   scale: number;
   smoothing: number;
-  bf16: boolean;
+  precision: Precision;
   /** What is made beside the loss and each row's. */
   correct?: boolean;
   dhidden?: boolean;
@@ -26,7 +27,7 @@ export function registerCrossEntropy(engine: NativeEngine): void {
     const dtable = attributes.dtable ? engine.make(table.shape) : undefined;
     const given = [h(hidden), h(table), h(targets), engine.optional(weights)];
     const made = [h(loss), h(losses), ...[correct, dhidden, dtable].map((tensor) => engine.optional(tensor))];
-    kernels.crossEntropy(...given, ...made, M, C, V, Number(attributes.bf16), attributes.scale, attributes.smoothing);
+    kernels.crossEntropy(...given, ...made, M, C, V, PRECISIONS.indexOf(attributes.precision), attributes.scale, attributes.smoothing);
     return [loss, losses, correct, dhidden, dtable].filter((tensor) => tensor !== undefined);
   });
   register('FourfoldCrossEntropyGrad', ({ dhidden, dtable, dy, target }) => {
@@ -44,26 +45,33 @@ export function registerCrossEntropy(engine: NativeEngine): void {
     );
     return [dx];
   });
-  register<{ temperature: number; bf16: boolean }>('FourfoldLogProbs', ({ hidden, table, targets }, { temperature, bf16 }) => {
+  register<{ temperature: number; precision: Precision }>('FourfoldLogProbs', ({ hidden, table, targets }, { temperature, precision }) => {
     const [M, C, V] = sizes(hidden, table);
     const outputs = [engine.make([M]), engine.make([M]), engine.make([M])];
     const [logProbs, entropy, logSumExp] = outputs.map(h);
-    kernels.logProbs(h(hidden), h(table), h(targets), logProbs, entropy, logSumExp, M, C, V, Number(bf16), temperature);
+    kernels.logProbs(h(hidden), h(table), h(targets), logProbs, entropy, logSumExp, M, C, V, PRECISIONS.indexOf(precision), temperature);
     return outputs;
   });
-  register<{ temperature: number; bf16: boolean }>('FourfoldLogProbsGrad', (inputs, { temperature, bf16 }) => {
+  register<{ temperature: number; precision: Precision }>('FourfoldLogProbsGrad', (inputs, { temperature, precision }) => {
     const { hidden, table, targets, entropy, logSumExp, dLogProbs, dEntropy, dLogSumExp, dtable } = inputs;
     const dhidden = engine.make(hidden.shape);
     const given = [hidden, table, targets, entropy, logSumExp, dLogProbs, dEntropy, dLogSumExp].map(h);
-    kernels.logProbsGrad(...given, h(dhidden), engine.optional(dtable), ...sizes(hidden, table), Number(bf16), temperature);
+    kernels.logProbsGrad(
+      ...given,
+      h(dhidden),
+      engine.optional(dtable),
+      ...sizes(hidden, table),
+      PRECISIONS.indexOf(precision),
+      temperature,
+    );
     return [dhidden];
   });
-  register<{ temperature: number; bf16: boolean }>('FourfoldKlDivergence', (inputs, { temperature, bf16 }) => {
+  register<{ temperature: number; precision: Precision }>('FourfoldKlDivergence', (inputs, { temperature, precision }) => {
     const { hiddenP, tableP, hiddenQ, tableQ, targets } = inputs;
     const [M, C, V] = sizes(hiddenP, tableP);
     const y = engine.make([M]);
     const given = [hiddenP, tableP, hiddenQ, tableQ, targets].map(h);
-    kernels.klDivergence(...given, h(y), M, C, hiddenQ.shape[1], V, Number(bf16), temperature);
+    kernels.klDivergence(...given, h(y), M, C, hiddenQ.shape[1], V, PRECISIONS.indexOf(precision), temperature);
     return [y];
   });
 }

@@ -15,7 +15,7 @@ struct AdamwPiece {
   double squares;
 };
 
-/// Fills squaredNorms[count] and returns the norm of all gradients. When it is finite, applies the step and makes the gradients 0; else does nothing.
+/// Fills squaredNorms[count] (of the scaled gradients) and returns the norm of all gradients. When it is finite, applies the step and makes the gradients 0; else does nothing.
 static double adamw(const AdamwItem* items, int64_t count, const AdamwSettings& s, double* squaredNorms) {
   int64_t pieces = 0;
   for (int64_t i = 0; i < count; i++) pieces += (items[i].n + kChunk - 1) / kChunk;
@@ -35,12 +35,12 @@ static double adamw(const AdamwItem* items, int64_t count, const AdamwSettings& 
   double total = 0;
   for (int64_t i = 0; i < count; i++) squaredNorms[i] = 0;
   for (int64_t k = 0; k < pieces; k++) squaredNorms[piece[k].item] += piece[k].squares;
-  for (int64_t i = 0; i < count; i++) total += squaredNorms[i];
+  for (int64_t i = 0; i < count; i++) total += squaredNorms[i] *= s.gradientScale * s.gradientScale;
   const double norm = __builtin_sqrt(total);
   if (!(norm <= 1.7e308)) return norm;
 
   const double clip = s.maxGradNorm > 0 && norm > s.maxGradNorm ? s.maxGradNorm / (norm + 1e-6) : 1;
-  const Vec scale = set(static_cast<float>(clip));
+  const Vec scale = set(static_cast<float>(clip * s.gradientScale));
   const Vec toGradient = set(static_cast<float>(1 - s.beta1)), beta2 = set(static_cast<float>(s.beta2)), rest2 = set(static_cast<float>(1 - s.beta2));
   const Vec stepSize = set(static_cast<float>(s.learningRate / s.correction1)), root2 = set(static_cast<float>(__builtin_sqrt(s.correction2)));
   const Vec epsilon = set(static_cast<float>(s.epsilon));

@@ -25,23 +25,23 @@ static inline int64_t logitStride(int64_t V) { return (V + 15) / 16 * 16 + 16; }
 
 /// body(block, hidden, logits): logits = hidden · tableᵀ of some counted rows, whose hidden states these are; body may overwrite the logits.
 template <class Body>
-static inline void forLogits(bool bf16, const float* hidden, const float* table, const Counted& counted, int64_t C, int64_t V, Body&& body) {
+static inline void forLogits(int precision, const float* hidden, const float* table, const Counted& counted, int64_t C, int64_t V, Body&& body) {
   const int64_t together = logitRows(V), stride = logitStride(V);
   float* logits = sharedScratch(kLogitsSlot, (together < counted.count ? together : counted.count) * stride);
   for (int64_t first = 0; first < counted.count; first += together) {
     const Block block{counted.rows + first, counted.count - first < together ? counted.count - first : together};
     const float* own = gathered(block, hidden, C);
-    gemm(bf16, false, true, block.count, V, C, own, C, table, C, logits, stride, false);
+    gemm(precision, false, true, block.count, V, C, own, C, table, C, logits, stride, false);
     body(block, own, logits);
   }
 }
 
 /// What follows once the block's logits are their gradients: rows of dhidden = logits · table, and dtable (+)= logitsᵀ · hidden, where they are asked for.
-static inline void logitsBackward(bool bf16, const Block& block, const float* logits, const float* hidden, const float* table, float* dhidden,
+static inline void logitsBackward(int precision, const Block& block, const float* logits, const float* hidden, const float* table, float* dhidden,
                                   float* dtable, bool addToTable, int64_t C, int64_t V) {
   const int64_t stride = logitStride(V);
-  if (dhidden) scattered(block, dhidden, C, [=](float* rows) { gemm(bf16, false, false, block.count, C, V, logits, stride, table, C, rows, C, false); });
-  if (dtable) gemm(bf16, true, false, V, C, block.count, logits, stride, hidden, C, dtable, C, addToTable);
+  if (dhidden) scattered(block, dhidden, C, [=](float* rows) { gemm(precision, false, false, block.count, C, V, logits, stride, table, C, rows, C, false); });
+  if (dtable) gemm(precision, true, false, V, C, block.count, logits, stride, hidden, C, dtable, C, addToTable);
 }
 
 static inline float largestOfRow(const float* x, int64_t V) {
@@ -80,21 +80,22 @@ namespace kernels {
 // the incoming gradient. Source of the smoothing: Szegedy et al. 2016, section 7, as torch.nn.CrossEntropyLoss(label_smoothing) has it.
 constexpr const char* kCrossEntropy =
     "in hidden[M*C], in table[V*C], in targets[M]:i32, in weights?[M], out loss[1], out losses[M], out correct?[M]:i32, out dhidden?[M*C], "
-    "out dtable?[V*C], int M, int C, int V, int bf16, real scale, real smoothing";
+    "out dtable?[V*C], int M, int C, int V, int precision, real scale, real smoothing";
 static void crossEntropy(const Call& c) {
   const float *hidden = c.f32(0), *table = c.f32(1), *weights = c.f32(3);
   const int32_t* targets = c.i32(2);
   float *losses = c.f32(5), *dhidden = c.f32(7), *dtable = c.f32(8);
   int32_t* correct = c.i32(6);
   const int64_t M = c.n(0), C = c.n(1), V = c.n(2), stride = logitStride(V);
-  const bool bf16 = c.n(3), gradients = dhidden || dtable;
+  const int precision = static_cast<int>(c.n(3));
+  const bool gradients = dhidden || dtable;
   const float scale = static_cast<float>(c.x(0)), smoothing = static_cast<float>(c.x(1)), sharpness = static_cast<float>(1 - c.x(1));
   const Counted counted(targets, M, V);
   memset(losses, 0, M * sizeof(float));
   if (correct) memset(correct, 0, M * sizeof(int32_t));
   if (dhidden) zeroIgnored(targets, M, V, dhidden, C);
   if (dtable && counted.count == 0) memset(dtable, 0, V * C * sizeof(float));
-  forLogits(bf16, hidden, table, counted, C, V, [=](const Block& block, const float* own, float* logits) {
+  forLogits(precision, hidden, table, counted, C, V, [=](const Block& block, const float* own, float* logits) {
     parallelFor(block.count, [=](int64_t i, int) {
       float* x = logits + i * stride;
       const int64_t row = block.rows[i], target = targets[row];
@@ -112,7 +113,7 @@ static void crossEntropy(const Call& c) {
       forRow(V, [=](int64_t j, int64_t n) { storeN(x + j, FOURFOLD_ISA::sub(FOURFOLD_ISA::mul(loadN(x + j, n), factor), everywhere), n); });
       x[target] -= weight * sharpness;
     });
-    if (gradients) logitsBackward(bf16, block, logits, own, table, dhidden, dtable, block.rows > counted.rows, C, V);
+    if (gradients) logitsBackward(precision, block, logits, own, table, dhidden, dtable, block.rows > counted.rows, C, V);
   });
   double loss = 0;
   for (int64_t i = 0; i < M; i++) loss += weights ? double(weights[i]) * losses[i] : losses[i];
@@ -134,7 +135,7 @@ static void crossEntropyGrad(const Call& c) {
 // Of the distribution softmax(logits / temperature): log p(target), entropy, log Σ e^(logit / temperature); 0 where the target is -1.
 constexpr const char* kLogProbs =
     "in hidden[M*C], in table[V*C], in targets[M]:i32, out logProbs[M], out entropy[M], out logSumExp[M], "
-    "int M, int C, int V, int bf16, real temperature";
+    "int M, int C, int V, int precision, real temperature";
 static void logProbs(const Call& c) {
   const int32_t* targets = c.i32(2);
   float *logProb = c.f32(3), *entropy = c.f32(4), *logSumExp = c.f32(5);
@@ -166,17 +167,17 @@ static void logProbs(const Call& c) {
 // The gradient, by computing the logits again: dlogit = (dLogProb · (1[target] − p) − dEntropy · p (log p + H) + dLogSumExp · p) / temperature.
 constexpr const char* kLogProbsGrad =
     "in hidden[M*C], in table[V*C], in targets[M]:i32, in entropy[M], in logSumExp[M], in dLogProbs[M], in dEntropy[M], in dLogSumExp[M], "
-    "out dhidden?[M*C], inout dtable?[V*C], int M, int C, int V, int bf16, real temperature";
+    "out dhidden?[M*C], inout dtable?[V*C], int M, int C, int V, int precision, real temperature";
 static void logProbsGrad(const Call& c) {
   const float *hidden = c.f32(0), *table = c.f32(1), *entropy = c.f32(3), *logSumExp = c.f32(4);
   const float *dLogProb = c.f32(5), *dEntropy = c.f32(6), *dLogSumExp = c.f32(7);
   const int32_t* targets = c.i32(2);
   float *dhidden = c.f32(8), *dtable = c.f32(9);
   const int64_t C = c.n(1), V = c.n(2), stride = logitStride(V);
-  const bool bf16 = c.n(3);
+  const int precision = static_cast<int>(c.n(3));
   const float cooled = static_cast<float>(1 / c.x(0));
   if (dhidden) zeroIgnored(targets, c.n(0), V, dhidden, C);
-  forLogits(bf16, hidden, table, Counted(targets, c.n(0), V), C, V, [=](const Block& block, const float* own, float* logits) {
+  forLogits(precision, hidden, table, Counted(targets, c.n(0), V), C, V, [=](const Block& block, const float* own, float* logits) {
     parallelFor(block.count, [=](int64_t i, int) {
       float* x = logits + i * stride;
       const int64_t row = block.rows[i], target = targets[row];
@@ -188,7 +189,7 @@ static void logProbsGrad(const Call& c) {
       });
       x[target] += dLogProb[row] * cooled;
     });
-    logitsBackward(bf16, block, logits, own, table, dhidden, dtable, true, C, V);
+    logitsBackward(precision, block, logits, own, table, dhidden, dtable, true, C, V);
   });
 }
 

@@ -5,6 +5,7 @@
 
 namespace fourfold {
 
+enum Precision { kFp32 = 0, kBf16 = 1, kFp16 = 2 };  // of the operands of a multiplication
 enum Activation { kNoActivation = 0, kGelu = 1, kGeluNew = 2 };  // by erf; by tanh
 
 /// What follows a multiplication, element by element: + bias[column], then the activation.

@@ -22,20 +22,20 @@ namespace kernels {
 
 // Σ p · (log p − log q) with p and q the softmax of hidden · tableᵀ / temperature; 0 where the target is -1.
 constexpr const char* kKlDivergence =
-    "in hiddenP[M*C], in tableP[V*C], in hiddenQ[M*D], in tableQ[V*D], in targets[M]:i32, out y[M], int M, int C, int D, int V, int bf16, "
+    "in hiddenP[M*C], in tableP[V*C], in hiddenQ[M*D], in tableQ[V*D], in targets[M]:i32, out y[M], int M, int C, int D, int V, int precision, "
     "real temperature";
 static void klDivergence(const Call& c) {
   const float *hiddenQ = c.f32(2), *tableQ = c.f32(3);
   float* y = c.f32(5);
   const int64_t M = c.n(0), C = c.n(1), D = c.n(2), V = c.n(3), stride = logitStride(V);
-  const bool bf16 = c.n(4);
+  const int precision = static_cast<int>(c.n(4));
   const float cooled = static_cast<float>(1 / c.x(0));
   memset(y, 0, M * sizeof(float));
   const Counted counted(c.i32(4), M, V);
   const int64_t together = logitRows(V) < counted.count ? logitRows(V) : counted.count;
   float* others = sharedScratch(kOtherLogitsSlot, together * stride);
-  forLogits(bf16, c.f32(0), c.f32(1), counted, C, V, [=](const Block& block, const float*, const float* logits) {
-    gemm(bf16, false, true, block.count, V, D, gathered(block, hiddenQ, D), D, tableQ, D, others, stride, false);
+  forLogits(precision, c.f32(0), c.f32(1), counted, C, V, [=](const Block& block, const float*, const float* logits) {
+    gemm(precision, false, true, block.count, V, D, gathered(block, hiddenQ, D), D, tableQ, D, others, stride, false);
     parallelFor(block.count, [=](int64_t i, int) {
       const float *own = logits + i * stride, *other = others + i * stride;
       const Softmax p(own, V, cooled), q(other, V, cooled);

@@ -40,6 +40,7 @@ static inline Vec min(Vec a, Vec b) { return _mm256_min_ps(a, b); }
 static inline Vec abs(Vec a) { return _mm256_andnot_ps(set(-0.f), a); }
 static inline Vec sqrt(Vec a) { return _mm256_sqrt_ps(a); }
 static inline Vec round(Vec a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+static inline Vec roundToHalf(Vec a) { return _mm256_cvtph_ps(_mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT)); }
 static inline Vec floor(Vec a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC); }
 // 2^n for integral n in [-126, 127].
 static inline Vec powerOf2(__m256i n) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(n, _mm256_set1_epi32(127)), 23)); }

@@ -38,6 +38,8 @@ static inline Vec min(Vec a, Vec b) { return _mm512_min_ps(a, b); }
 static inline Vec abs(Vec a) { return _mm512_abs_ps(a); }
 static inline Vec sqrt(Vec a) { return _mm512_sqrt_ps(a); }
 static inline Vec round(Vec a) { return _mm512_roundscale_ps(a, 0); }  // to nearest, ties to even
+// to the nearest fp16, ties to even; beyond 65504 infinity
+static inline Vec roundToHalf(Vec a) { return _mm512_cvtph_ps(_mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT)); }
 static inline Vec floor(Vec a) { return _mm512_roundscale_ps(a, 1); }
 static inline Vec scale2(Vec a, Vec n) { return _mm512_scalef_ps(a, n); }  // a · 2^n for integral n; 0 on underflow, inf on overflow
 // a = m · 2^e with m in [1, 2)

@@ -45,6 +45,7 @@ static inline Vec min(Vec a, Vec b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
 static inline Vec abs(Vec a) { return vabsq_f32(a); }
 static inline Vec sqrt(Vec a) { return vsqrtq_f32(a); }
 static inline Vec round(Vec a) { return vrndnq_f32(a); }
+static inline Vec roundToHalf(Vec a) { return vcvt_f32_f16(vcvt_f16_f32(a)); }
 static inline Vec floor(Vec a) { return vrndmq_f32(a); }
 // 2^n for integral n in [-126, 127].
 static inline Vec powerOf2(int32x4_t n) { return vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(n, vdupq_n_s32(127)), 23)); }

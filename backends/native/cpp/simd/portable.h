@@ -57,6 +57,14 @@ static inline Vec round(Vec a) {
   const Vec size = abs(a), whole = (size + set(8388608.f)) - set(8388608.f);
   return select(size < set(8388608.f), floatOf(bitsOf(whole) | (bitsOf(a) & sameBits(INT32_MIN))), a);
 }
+// To the nearest fp16, ties to even: 10 bits of fraction, below 2^-14 steps of 2^-24, from 65520 on infinity; a NaN stays one.
+static inline Vec roundToHalf(Vec a) {
+  const Vec size = abs(a);
+  const Bits bits = bitsOf(size), rounded = (bits + sameBits(0xfff) + ((bits >> 13) & sameBits(1))) & sameBits(~0x1fff);
+  const Vec small = (size + set(0.5f)) - set(0.5f), normal = select(size < set(65520.f), floatOf(rounded), floatOf(sameBits(0x7f800000)));
+  const Vec half = select(size < set(6.103515625e-05f), small, normal);
+  return select(a == a, floatOf(bitsOf(half) | (bitsOf(a) & sameBits(INT32_MIN))), a);
+}
 static inline Vec floor(Vec a) {
   const Vec whole = round(a);
   return select(a < whole, whole - set(1.f), whole);
