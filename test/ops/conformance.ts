@@ -14,6 +14,7 @@ import { loadAddon } from '../../backends/native/addon.js';
 import { tensorflowMissing } from '../../backends/tensorflow.js';
 import { webgpuMissing } from '../../backends/webgpu.js';
 import { RandomStream } from '../../util/random.js';
+import { counted, noteAbsent, noteError } from './conformance-table.js';
 
 export interface TestDevice {
   name: Device;
@@ -36,7 +37,10 @@ async function start(device: Device): Promise<string | undefined> {
   if (!reasons.has(device)) {
     const reason = missing[device]?.();
     reasons.set(device, reason);
-    if (reason) console.warn(`      ${device} is skipped: ${reason}`);
+    if (reason) {
+      console.warn(`      ${device} is skipped: ${reason}`);
+      noteAbsent(device, reason);
+    }
   }
   const reason = reasons.get(device);
   if (reason) return reason;
@@ -61,12 +65,14 @@ export function onDevices(devices: readonly Device[], name: string, body: (devic
       if (await start(device)) return this.skip();
       const before = tf.memory().numTensors;
       tf.engine().startScope(name);
-      try {
-        await body({ name: device, isa: device === 'native' ? loadAddon().addon?.isa : undefined });
-      } finally {
-        tf.engine().endScope();
-      }
-      assert.equal(tf.memory().numTensors, before, 'the test leaves as many tensors as it found');
+      await counted(this.test!.parent!.fullTitle(), device, async () => {
+        try {
+          await body({ name: device, isa: device === 'native' ? loadAddon().addon?.isa : undefined });
+        } finally {
+          tf.engine().endScope();
+        }
+        assert.equal(tf.memory().numTensors, before, 'the test leaves as many tensors as it found');
+      });
     });
   }
 }
@@ -138,14 +144,17 @@ export async function assertClose(
   const limit = c * EPSILON[dtype] * Math.sqrt(Math.max(1, K)) * scale;
   let worst = -1;
   let worstError = limit;
+  let largestError = 0;
   for (let i = 0; i < expected.length; i++) {
     const [a, e] = [values[i], expected[i]];
     if (Object.is(a, e) || a === e || (Number.isNaN(a) && Number.isNaN(e))) continue;
     const error = Math.abs(a - e);
+    if (error > largestError) largestError = error;
     if (error <= worstError) continue; // false for NaN
     worst = i;
     worstError = Number.isNaN(error) ? Number.POSITIVE_INFINITY : error;
   }
+  noteError(largestError / limit, c);
   if (worst >= 0) {
     const shape = actual instanceof tf.Tensor ? ` of [${actual.shape}]` : '';
     assert.fail(
