@@ -27,6 +27,8 @@ export interface Diagnosis {
     /** The instruction set in use, and all that this processor has. */
     isa?: string;
     isas?: string[];
+    /** Where it was loaded from, in the package: built on this machine, or one of `prebuilds`. */
+    file?: string;
     /** Why it is not there. */
     reason?: string;
     /** Where the build wrote what it did, if it ran. */
@@ -58,10 +60,12 @@ function readText(file: string): string | undefined {
 
 /** The first C++ compiler that answers; the same search as the build's. */
 function findCompiler(): string | undefined {
-  for (const name of [process.env.CXX, 'c++', 'g++', 'clang++']) {
+  const usual = process.platform === 'win32' ? ['zig c++', 'clang++'] : ['c++', 'g++', 'clang++'];
+  for (const name of [process.env.CXX, ...usual]) {
     if (!name) continue;
+    const [program, ...args] = name.trim().split(/\s+/);
     try {
-      return execFileSync(name, ['--version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).split('\n')[0];
+      return execFileSync(program, [...args, '--version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).split('\n')[0];
     } catch {
       // Not there; the next one may be.
     }
@@ -71,7 +75,7 @@ function findCompiler(): string | undefined {
 
 /** Looks at this machine, and measures each device that is there; `auto` goes by these measurements from now on. Takes some seconds. */
 export async function diagnose(probes: Partial<Probes> = {}): Promise<Diagnosis> {
-  const { addon, reason } = (probes.loadAddon ?? loadAddon)();
+  const { addon, file, reason } = (probes.loadAddon ?? loadAddon)();
   const log = (probes.readLog ?? (() => readText(logFile())))();
   const compiler = (probes.findCompiler ?? findCompiler)();
   const platform = probes.platform ?? process.platform;
@@ -89,7 +93,7 @@ export async function diagnose(probes: Partial<Probes> = {}): Promise<Diagnosis>
     device: fastest(measured)?.device ?? 'wasm',
     devices: measured.map((probe) => ({ ...probe, ...(isMeasured(probe) && { tokensPerSecond: speeds(probe) }) })),
     native: addon
-      ? { available: true, isa: addon.isa, isas: addon.isas }
+      ? { available: true, isa: addon.isa, isas: addon.isas, file: file && path.relative(packageRoot(), file) }
       : { available: false, reason: failure?.slice('failed: '.length) ?? reason, log: log === undefined ? undefined : logFile() },
     compiler,
     advice: [...(addon ? [] : advise(platform, compiler, distribution)), ...adviseMore(measured)],
@@ -117,13 +121,13 @@ function adviseMore(probes: readonly Probe[]): string[] {
 }
 
 function advise(platform: NodeJS.Platform, compiler: string | undefined, distribution: string): string[] {
-  if (platform === 'win32') return ['Use the Windows Subsystem for Linux: the native engine is built on Linux and macOS.'];
   const rebuild = 'Build the engine: npm rebuild fourfold (in a clone of the repository: node backends/native/build.mjs)';
   return compiler ? [rebuild] : [`Install a C++ compiler: ${compilerPackage(platform, distribution)}`, rebuild];
 }
 
 function compilerPackage(platform: NodeJS.Platform, distribution: string): string {
   if (platform === 'darwin') return 'xcode-select --install';
+  if (platform === 'win32') return 'winget install zig.zig (or use the Windows Subsystem for Linux, where everything has been tried)';
   const family = distribution.match(/^ID(?:_LIKE)?=.*$/gm)?.join(' ') ?? '';
   if (/fedora|rhel/.test(family)) return 'dnf install gcc-c++';
   if (/alpine/.test(family)) return 'apk add g++';
@@ -138,7 +142,7 @@ export function describe(diagnosis: Diagnosis): string {
   const lines = [
     `fourfold   ${diagnosis.version}, Node.js ${diagnosis.node}, ${diagnosis.platform}`,
     `processor  ${diagnosis.cpu}, ${cores}, ${(diagnosis.memoryBytes / 2 ** 30).toFixed(1)} GiB of memory`,
-    `native     ${native.available ? `ready, ${native.isa} (of ${native.isas?.join(', ')})` : `missing: ${native.reason}`}`,
+    `native     ${native.available ? `ready, ${native.isa} (of ${native.isas?.join(', ')}), ${native.file}` : `missing: ${native.reason}`}`,
     `compiler   ${diagnosis.compiler ?? 'none found'}`,
     `device     auto is ${diagnosis.device}`,
     '',

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { packageRoot } from '../../util/package-root.js';
@@ -44,16 +45,40 @@ export function multipliesBf16(addon: NativeAddon): boolean {
   return addon.isa === 'amx' || addon.isa === 'avx512_bf16';
 }
 
-let loaded: { addon?: NativeAddon; reason?: string } | undefined;
+/** The addon and the file it came from; or why there is none. */
+export interface LoadedAddon {
+  addon?: NativeAddon;
+  file?: string;
+  reason?: string;
+}
 
-/** The addon, loaded once; or why it cannot be: it was not built, or it does not fit this Node.js. */
-export function loadAddon(): { addon?: NativeAddon; reason?: string } {
-  if (loaded) return loaded;
-  const file = path.join(packageRoot(), 'build', 'fourfold.node');
-  try {
-    loaded = { addon: createRequire(import.meta.url)(file) as NativeAddon };
-  } catch (error) {
-    loaded = { reason: (error as Error).message.split('\n')[0] };
-  }
+/** backends/native/prebuilt.cjs */
+interface EngineFiles {
+  builtFile(root: string): string;
+  prebuiltFile(root: string): string;
+}
+
+let loaded: LoadedAddon | undefined;
+
+/**
+ * The addon, loaded once: the one that was built on this machine, else the one that came with the package. Without either, why: the engine was
+ * not built, or the first of them does not fit this Node.js.
+ */
+export function loadAddon(): LoadedAddon {
+  loaded ??= load(packageRoot());
   return loaded;
+}
+
+function load(root: string): LoadedAddon {
+  const require = createRequire(import.meta.url);
+  const { builtFile, prebuiltFile } = require(path.join(root, 'backends', 'native', 'prebuilt.cjs')) as EngineFiles;
+  let reason: string | undefined;
+  for (const file of [builtFile(root), prebuiltFile(root)].filter((name) => existsSync(name))) {
+    try {
+      return { addon: require(file) as NativeAddon, file };
+    } catch (error) {
+      reason ??= (error as Error).message.split('\n')[0];
+    }
+  }
+  return { reason: reason ?? `${path.relative(root, builtFile(root))} is not there: the engine was not built` };
 }

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import path from 'node:path';
 import { describe as describeDiagnosis, diagnose, type Probes } from '../../backends/doctor.js';
 import type { NativeAddon } from '../../backends/native/addon.js';
 import type { Measured } from '../../backends/probe.js';
+import { packageRoot } from '../../util/package-root.js';
 
 const REBUILD = 'Build the engine: npm rebuild fourfold (in a clone of the repository: node backends/native/build.mjs)';
 const native: Measured = {
@@ -23,11 +25,17 @@ const missing: Probes = {
 describe('doctor', () => {
   it('advises nothing where the native engine is ready', async () => {
     const addon = { isa: 'avx2', isas: ['portable', 'avx2'] } as NativeAddon;
-    const diagnosis = await diagnose({ ...missing, loadAddon: () => ({ addon }), probeDevices: async () => [native] });
-    assert.deepEqual(diagnosis.native, { available: true, isa: 'avx2', isas: ['portable', 'avx2'] });
+    const found = { addon, file: path.join(packageRoot(), 'build', 'fourfold.node') };
+    const diagnosis = await diagnose({ ...missing, loadAddon: () => found, probeDevices: async () => [native] });
+    assert.deepEqual(diagnosis.native, {
+      available: true,
+      isa: 'avx2',
+      isas: ['portable', 'avx2'],
+      file: path.join('build', 'fourfold.node'),
+    });
     assert.deepEqual([diagnosis.device, diagnosis.advice], ['native', []]);
     assert.match(describeDiagnosis(diagnosis), /^device {5}auto is native$/m);
-    assert.match(describeDiagnosis(diagnosis), /^native {5}ready, avx2 \(of portable, avx2\)$/m);
+    assert.match(describeDiagnosis(diagnosis), /^native {5}ready, avx2 \(of portable, avx2\), build.fourfold\.node$/m);
   });
 
   it('says what is missing, what it costs and how to get it', async () => {
@@ -47,7 +55,7 @@ describe('doctor', () => {
     assert.match(await advice('linux', 'NAME=Rocky\nID="rocky"\nID_LIKE="rhel centos fedora"'), /dnf install gcc-c\+\+$/);
     assert.match(await advice('linux', 'ID=alpine'), /apk add g\+\+$/);
     assert.match(await advice('linux', ''), /apt install g\+\+$/);
-    assert.match(await advice('win32', ''), /Subsystem for Linux/);
+    assert.match(await advice('win32', ''), /winget install zig\.zig \(or use the Windows Subsystem for Linux/);
   });
 
   it('gives the reason of a failed build and where its log lies', async () => {

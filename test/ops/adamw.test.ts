@@ -76,6 +76,22 @@ describe('adamw', () => {
     });
   }
 
+  onEveryDevice('scales gradients before it clips: those of a scaled loss make the same step', async () => {
+    const given = states([17, 300]);
+    const settings = { ...SETTINGS, step: 3 };
+    const [plain, scaled] = [1, 1024].map((factor) =>
+      given.map((state, i) => variables({ ...state, gradient: state.gradient.map((value) => factor * value) }, `p${i}`, state.weightDecay)),
+    );
+    const [first, second] = [await adamw(plain, settings), await adamw(scaled, { ...settings, gradientScale: 1 / 1024 })];
+    await assertClose([second.gradNorm], [first.gradNorm], { K: 317 });
+    for (const [i, { parameter, moment1, moment2 }] of scaled.entries()) {
+      await assertClose(parameter, await plain[i].parameter.data(), { scale: 4, name: 'parameter' });
+      await assertClose(moment1, await plain[i].moment1.data(), { c: 8, name: 'moment1' });
+      await assertClose(moment2, await plain[i].moment2.data(), { c: 8, name: 'moment2' });
+    }
+    dispose([...plain, ...scaled]);
+  });
+
   for (const wrong of [Number.NaN, Number.POSITIVE_INFINITY]) {
     onEveryDevice(`names the parameter whose gradient holds ${wrong}, and changes nothing`, async () => {
       const items = states([5, 20, 9]).map((state, i) => variables(state, `layer.${i}`, 0.1));

@@ -117,6 +117,7 @@ for (const [a, b] of SHAPES) {
   check(`div of ${where}`, [floats(a), positive(b)], (x, y) => tf.div(x, y), { gradient, gradientK: 17000, c: 8 });
   check(`div of int32 ${where}`, [ints(a), ints(b, 1, 5)], (x, y) => tf.div(x, y));
   check(`pow of ${where}`, [positive(a), floats(b)], (x, y) => tf.pow(x, y), { gradient, gradientK: 17000, c: 8 });
+  check(`mod of ${where}`, [floats(a), positive(b)], (x, y) => tf.mod(x, y));
   check(`mod of int32 ${where}`, [ints(a), ints(b, 1, 5)], (x, y) => tf.mod(x, y));
   check(`logicalAnd of ${where}`, [bools(a), bools(b)], (x, y) => tf.logicalAnd(x, y));
   check(`logicalOr of ${where}`, [bools(a), bools(b)], (x, y) => tf.logicalOr(x, y));
@@ -240,6 +241,8 @@ for (const [shape, axes] of REDUCED) {
     (x) => tf.prod(x, axes),
     { K, c: 16 },
   );
+  const signs = ints(shape, 0, 2);
+  check(`prod of int32 ${what}`, [{ ...signs, values: signs.values.map((x) => 1 - 2 * x) } as Input], (x) => tf.prod(x, axes));
   check(`sum, max, min of int32 ${what}`, [ints(shape)], (x) => [tf.sum(x, axes), tf.max(x, axes), tf.min(x, axes)]);
   check(`sum, all, any of bool ${what}`, [bools(shape)], (x) => [tf.sum(x, axes), tf.all(x, axes), tf.any(x, axes)]);
   if (shape.length > 0) {

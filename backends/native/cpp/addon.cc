@@ -1,44 +1,22 @@
 // The N-API face of the engine: buffers, kernels by name with checked arguments, recorded plans, threads.
 #include <node_api.h>
 
-#include <atomic>
 #include <chrono>
 #include <cmath>
-#include <cstdio>
 #include <cstring>
 #include <memory>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "binding.h"
 #include "cpu.h"
-#include "kernel.h"
 #include "memory.h"
 #include "plan.h"
 #include "pool.h"
 
 namespace fourfold {
 namespace {
-
-std::atomic<const char*> gFailure{nullptr};
-std::atomic<int64_t> gFailureValue{0};
-
-/// One named argument of a kernel, parsed from its spec.
-struct Argument {
-  enum Kind { kBuffer, kInteger, kReal } kind;
-  std::string name;
-  bool optional = false;
-  size_t elementBytes = 4;
-  int64_t literal = 1;        // product of the literals in the size
-  std::vector<int> integers;  // and of these integer arguments
-};
-
-struct BoundKernel {
-  const Kernel* kernel;
-  std::vector<Argument> arguments;
-  int64_t calls = 0;
-  double seconds = 0;
-};
 
 std::vector<std::unique_ptr<BoundKernel>>& gKernels = *new std::vector<std::unique_ptr<BoundKernel>>;
 Heap& gHeap = *new Heap;
@@ -59,112 +37,34 @@ napi_value throwTypeError(napi_env env, const std::string& message) {
   return nullptr;
 }
 
-std::vector<std::string> split(const std::string& text, char separator) {
-  std::vector<std::string> parts(1);
-  for (char c : text) {
-    if (c == separator)
-      parts.emplace_back();
-    else if (c != ' ' || !parts.back().empty())
-      parts.back() += c;
-  }
-  return parts;
-}
-
-std::vector<Argument> parseSpec(const char* spec) {
-  std::vector<Argument> arguments;
-  std::unordered_map<std::string, int> integers;
-  std::vector<std::string> items = split(spec, ',');
-  for (auto& item : items) {
-    if (item.compare(0, 4, "int ") == 0) integers.emplace(item.substr(4), static_cast<int>(integers.size()));
-  }
-  for (auto& item : items) {
-    const size_t space = item.find(' ');
-    const std::string kind = item.substr(0, space);
-    std::string rest = item.substr(space + 1);
-    Argument argument;
-    if (kind == "int" || kind == "real") {
-      argument.kind = kind == "int" ? Argument::kInteger : Argument::kReal;
-      argument.name = rest;
-    } else {
-      argument.kind = Argument::kBuffer;
-      const size_t open = rest.find('['), close = rest.find(']');
-      argument.name = rest.substr(0, open);
-      if (argument.name.back() == '?') {
-        argument.optional = true;
-        argument.name.pop_back();
-      }
-      if (rest.compare(close + 1, std::string::npos, ":u16") == 0) argument.elementBytes = 2;
-      for (auto& factor : split(rest.substr(open + 1, close - open - 1), '*')) {
-        if (factor[0] >= '0' && factor[0] <= '9')
-          argument.literal *= std::stoll(factor);
-        else
-          argument.integers.push_back(integers.at(factor));
-      }
-    }
-    arguments.push_back(argument);
-  }
-  return arguments;
-}
-
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 bool reportFailure(napi_env env, const char* name) {
-  const char* failure = gFailure.exchange(nullptr);
+  int64_t value;
+  const char* failure = takeFailure(value);
   if (!failure) return false;
-  throwError(env, std::string("native ") + name + ": " + failure + "; received " + std::to_string(gFailureValue.load()));
+  throwError(env, std::string("native ") + name + ": " + failure + "; received " + std::to_string(value));
   return true;
 }
 
-/// The one callback behind every kernel: resolves and checks the arguments as the spec says, records the call if a plan is being recorded, runs it.
+/// The one callback behind every kernel: checks the arguments as the spec says, records the call if a plan is being recorded, runs it.
 napi_value invoke(napi_env env, napi_callback_info info) {
   constexpr size_t kMax = Call::kBuffers + Call::kIntegers + Call::kReals;
   napi_value values[kMax];
+  double numbers[kMax];
   size_t count = kMax;
   void* data;
   napi_get_cb_info(env, info, &count, values, nullptr, &data);
   BoundKernel& bound = *static_cast<BoundKernel*>(data);
-  const auto name = [&] { return std::string("native ") + bound.kernel->name; };
-  if (count != bound.arguments.size()) {
-    return throwTypeError(env, name() + ": takes " + std::to_string(bound.arguments.size()) + " arguments; received " + std::to_string(count));
+  const auto wrong = [&](const std::string& what) { return throwTypeError(env, std::string("native ") + bound.kernel->name + ": " + what); };
+  if (count == bound.arguments.size()) {
+    for (size_t i = 0; i < count; i++) {
+      if (napi_get_value_double(env, values[i], &numbers[i]) != napi_ok) return wrong(bound.arguments[i].name + " must be a number");
+    }
   }
   Call call;
-  uint64_t handles[Call::kBuffers];
-  int buffers = 0, integers = 0, reals = 0;
-  for (size_t i = 0; i < count; i++) {
-    const Argument& argument = bound.arguments[i];
-    double value;
-    if (napi_get_value_double(env, values[i], &value) != napi_ok) {
-      return throwTypeError(env, name() + ": " + argument.name + " must be a number");
-    }
-    if (argument.kind == Argument::kReal)
-      call.reals[reals++] = value;
-    else if (argument.kind == Argument::kInteger) {
-      if (value != std::floor(value) || value < 0 || value > 9007199254740992.0) {
-        return throwTypeError(env, name() + ": " + argument.name + " must be a whole number of at least 0; received " + std::to_string(value));
-      }
-      call.integers[integers++] = static_cast<int64_t>(value);
-    } else {
-      // Not a whole number: no handle either.
-      handles[buffers++] = value >= 0 && value == std::floor(value) && value < 9007199254740992.0 ? static_cast<uint64_t>(value) : ~uint64_t(0);
-    }
-  }
-  buffers = 0;
-  for (const Argument& argument : bound.arguments) {
-    if (argument.kind != Argument::kBuffer) continue;
-    const int i = buffers++;
-    if (handles[i] == 0 && argument.optional) continue;
-    Buffer* buffer = gBuffers.find(handles[i]);
-    if (!buffer) return throwTypeError(env, name() + ": " + argument.name + " is not a live buffer");
-    size_t needed = argument.literal * argument.elementBytes;
-    bool tooMany = false;
-    for (int k : argument.integers) tooMany |= __builtin_mul_overflow(needed, static_cast<size_t>(call.integers[k]), &needed);
-    if (tooMany || needed > buffer->bytes) {
-      const std::string bytes = tooMany ? "more" : std::to_string(needed);
-      return throwTypeError(env, name() + ": " + argument.name + " needs " + bytes + " bytes; it holds " + std::to_string(buffer->bytes));
-    }
-    call.buffers[i] = buffer->data;
-    if (gRecording) gRecording->use(handles[i], *buffer);
-  }
+  const std::string refused = resolve(bound, numbers, count, gBuffers, gRecording, call);
+  if (!refused.empty()) return wrong(refused);
   const double start = now();
   bound.kernel->run(call);
   bound.seconds += now() - start;
@@ -456,11 +356,6 @@ napi_value initialise(napi_env env, napi_value exports) {
 }
 
 }  // namespace
-
-void fail(const char* message, int64_t value) {
-  const char* none = nullptr;
-  if (gFailure.compare_exchange_strong(none, message)) gFailureValue = value;
-}
 
 }  // namespace fourfold
 

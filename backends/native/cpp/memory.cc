@@ -1,6 +1,12 @@
 #include "memory.h"
 
+#ifdef _WIN32
+#include <windows.h>
+#undef min
+#undef max
+#else
 #include <sys/mman.h>
+#endif
 
 #include <algorithm>
 #include <new>
@@ -11,6 +17,15 @@ constexpr size_t kAlign = 64, kHuge = size_t(2) << 20, kSlab = size_t(64) << 20,
 size_t roundUp(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
 }  // namespace
 
+#ifdef _WIN32
+void* allocatePages(size_t bytes) {
+  void* pages = VirtualAlloc(nullptr, roundUp(bytes, kHuge), MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+  if (!pages) throw std::bad_alloc();
+  return pages;
+}
+
+void freePages(void* pages, size_t) { VirtualFree(pages, 0, MEM_RELEASE); }
+#else
 void* allocatePages(size_t bytes) {
   // One huge page more than asked for, so that the start can be aligned to one.
   const size_t size = roundUp(bytes, kHuge) + kHuge;
@@ -28,6 +43,7 @@ void* allocatePages(size_t bytes) {
 }
 
 void freePages(void* pages, size_t bytes) { munmap(pages, roundUp(bytes, kHuge)); }
+#endif
 
 Heap::~Heap() {
   for (auto& slab : slabs_) freePages(slab.base, slab.bytes);

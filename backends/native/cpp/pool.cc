@@ -57,7 +57,9 @@ int gWorkers = 0;
 std::atomic<uint32_t> gGeneration{0}, gFinished{0}, gAsleep{0};
 void (*gBody)(void*, int);
 void* gArg;
+#ifdef __linux__
 int gCallerCpu = -1;
+#endif
 // Leaked on purpose: workers may still wait on them while the process exits.
 std::mutex& gMutex = *new std::mutex;
 std::condition_variable& gWake = *new std::condition_variable;

@@ -24,9 +24,8 @@ struct Bf16Kernels {
   double (*peak)();  // GFLOP/s of all threads
 };
 
-/// The active one, null where the processor has none. Set once, at start-up.
-inline const Bf16Kernels* gBf16 = nullptr;
-inline void setBf16(const Bf16Kernels* kernels) { gBf16 = kernels; }
-inline bool hasBf16() { return gBf16 != nullptr; }
+/// The active one, null where the processor has none. Set once, at start-up, by cpu.cc.
+extern const Bf16Kernels* gBf16;
+static inline bool hasBf16() { return gBf16 != nullptr; }
 
 }  // namespace fourfold
