@@ -2,23 +2,12 @@ import { pathToFileURL } from 'node:url';
 import * as tf from '@tensorflow/tfjs';
 import { UserError } from '../util/errors.js';
 import { findPackage, sharesTfjs } from './packages.js';
+import { createEngine, type WebgpuCounts, type WebgpuEngine } from './webgpu/engine.js';
+import { registerWebgpuKernels } from './webgpu/kernels/index.js';
+import type { Dawn, TfjsWebgpu } from './webgpu/types.js';
 
 const DAWN = 'webgpu';
 const TFJS = '@tensorflow/tfjs-backend-webgpu';
-
-/** What we use of the packages, which are not there when fourfold is built. */
-interface Adapter {
-  readonly info: { vendor: string; architecture: string; device: string; description: string };
-  readonly limits: Record<string, number>;
-  requestDevice(descriptor: { requiredLimits: Record<string, number> }): Promise<object>;
-}
-interface Dawn {
-  globals: object;
-  create(flags: string[]): { requestAdapter(options: { powerPreference: string }): Promise<Adapter | null> };
-}
-interface TfjsWebgpu {
-  WebGPUBackend: new (device: object, info: Adapter['info']) => tf.KernelBackend;
-}
 
 /** Of the adapter's limits those that kernels run into: a device has the least that WebGPU allows unless it asks for more. */
 const LIMITS = [
@@ -46,13 +35,18 @@ async function load<T>(name: string): Promise<T> {
 }
 
 /**
- * Registers tfjs's backend `webgpu` on the fastest adapter. Calling it twice changes nothing.
+ * Registers the backend `webgpu` on the fastest adapter, with our kernels. Calling it twice changes nothing, unless the GPU was lost.
  * @throws UserError when it is not installed, or there is no adapter.
  */
 export async function registerWebgpu(): Promise<void> {
-  if (tf.findBackend('webgpu')) return;
+  if (tf.findBackend('webgpu')) {
+    if (!webgpuEngine().isLost) return;
+    tf.removeBackend('webgpu');
+  }
   const missing = webgpuMissing();
   if (missing) throw new UserError(`device: webgpu is not there (${missing}); \`fourfold device install webgpu\` installs it`);
+  // Before there is a navigator.gpu: where it finds one, it registers a backend of its own.
+  const { WebGPUBackend } = await load<TfjsWebgpu>(TFJS);
   const dawn = await load<Dawn>(DAWN);
   Object.assign(globalThis, dawn.globals);
   const gpu = dawn.create([]);
@@ -60,10 +54,20 @@ export async function registerWebgpu(): Promise<void> {
   const scope = globalThis as { navigator?: object };
   if (!scope.navigator) Object.defineProperty(scope, 'navigator', { value: {}, configurable: true });
   Object.defineProperty(scope.navigator, 'gpu', { value: gpu, configurable: true });
-  const { WebGPUBackend } = await load<TfjsWebgpu>(TFJS);
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
   if (!adapter) throw new UserError('device: webgpu found no adapter; `fourfold doctor` says what it needs');
   const device = await adapter.requestDevice({ requiredLimits: Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]])) });
-  const backend = new WebGPUBackend(device, adapter.info);
-  tf.registerBackend('webgpu', () => backend, 0);
+  const engine = createEngine(WebGPUBackend, device, adapter.info);
+  tf.registerBackend('webgpu', () => engine, 0);
+  registerWebgpuKernels();
+}
+
+/** The backend `webgpu`, which must be registered. */
+export function webgpuEngine(): WebgpuEngine {
+  return tf.findBackend('webgpu') as WebgpuEngine;
+}
+
+/** What the GPU was asked for since the last call. */
+export function webgpuCounts(): WebgpuCounts {
+  return webgpuEngine().takeCounts();
 }

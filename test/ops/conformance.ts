@@ -32,10 +32,23 @@ const missing: Partial<Record<Device, () => string | undefined>> = {
 const reasons = new Map<Device, string | undefined>();
 let quiet = false;
 
+/** The devices that FOURFOLD_TEST_DEVICES (comma-separated) asks for: these must be there. */
+const wantedDevices = () => process.env.FOURFOLD_TEST_DEVICES?.split(',');
+
+/** Its packages may be there without a GPU. */
+async function noAdapter(): Promise<string | undefined> {
+  try {
+    await useDevice('webgpu');
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
 /** Makes the device current; returns why it cannot be, and says so once. */
 async function start(device: Device): Promise<string | undefined> {
   if (!reasons.has(device)) {
-    const reason = missing[device]?.();
+    const reason = missing[device]?.() ?? (device === 'webgpu' ? await noAdapter() : undefined);
     reasons.set(device, reason);
     if (reason) {
       console.warn(`      ${device} is skipped: ${reason}`);
@@ -43,6 +56,7 @@ async function start(device: Device): Promise<string | undefined> {
     }
   }
   const reason = reasons.get(device);
+  if (reason && wantedDevices()?.includes(device)) throw new Error(`${device} is asked for and not there: ${reason}`);
   if (reason) return reason;
   if (!quiet) {
     quiet = true;
@@ -55,10 +69,10 @@ async function start(device: Device): Promise<string | undefined> {
 
 /**
  * One mocha test a device. Tensors that the body makes are disposed of after it; what it keeps or loses elsewhere fails it.
- * FOURFOLD_TEST_DEVICES (comma-separated) restricts the devices.
+ * FOURFOLD_TEST_DEVICES restricts the devices.
  */
 export function onDevices(devices: readonly Device[], name: string, body: (device: TestDevice) => void | Promise<void>): void {
-  const wanted = process.env.FOURFOLD_TEST_DEVICES?.split(',');
+  const wanted = wantedDevices();
   for (const device of devices) {
     if (wanted && !wanted.includes(device)) continue;
     it(`${name} [${device}]`, async function () {
