@@ -58,7 +58,7 @@ export async function useDevice(
   const threads = options.threads ?? physicalCores();
   const warn = options.warn ?? (() => {});
   const chosen = device === 'auto' ? await chooseDevice(threads, warn) : device;
-  const description = await register(chosen, threads);
+  const description = await register(chosen, threads, warn);
   await tf.setBackend(chosen);
   if (device === 'wasm' && options.warn) await sayHowSlow(threads, warn);
   return description;
@@ -91,7 +91,7 @@ async function sayHowSlow(threads: number, warn: (message: string) => void): Pro
   if (wasm && native) warn(`wasm trains about ${Math.round(native / wasm)} times slower than native here`);
 }
 
-async function register(device: Device, threads: number): Promise<DeviceDescription> {
+async function register(device: Device, threads: number, warn: (message: string) => void): Promise<DeviceDescription> {
   const cpu = os.cpus()[0]?.model.trim() ?? os.arch();
   switch (device) {
     case 'native': {
@@ -106,7 +106,7 @@ async function register(device: Device, threads: number): Promise<DeviceDescript
       return { device, isa: addon.isa, threads: addon.threads(), cpu };
     }
     case 'tensorflow':
-      registerTensorflow();
+      registerTensorflow(warn);
       return { device, threads, cpu };
     case 'webgpu':
       await registerWebgpu();

@@ -23,8 +23,12 @@ export function findPackage(device: string, name: string): string | undefined {
   return undefined;
 }
 
-/** Whether the package at `file` would load the same tfjs as we: with another one, tensors of the one are unknown to the other. */
+/** Whether the package at `file` would load the same tfjs as we: with another one, or none, tensors of the one are unknown to the other. */
 export function sharesTfjs(file: string): boolean {
   const ours = createRequire(import.meta.url).resolve('@tensorflow/tfjs-core');
-  return createRequire(file).resolve('@tensorflow/tfjs-core') === ours;
+  try {
+    return createRequire(file).resolve('@tensorflow/tfjs-core') === ours;
+  } catch {
+    return false;
+  }
 }

@@ -4,6 +4,7 @@ import { packageVersion } from '../util/package-root.js';
 import { chatCommand } from './commands/chat.js';
 import { compareCommand } from './commands/compare.js';
 import { dataCommand } from './commands/data.js';
+import { deviceCommand } from './commands/device.js';
 import { doctorCommand } from './commands/doctor.js';
 import { evalCommand } from './commands/eval.js';
 import { generateCommand } from './commands/generate.js';
@@ -58,6 +59,7 @@ function program(): Command {
     reportCommand(),
     compareCommand(),
     validateCommand(),
+    deviceCommand(),
     doctorCommand(),
   ];
   for (const command of commands) {

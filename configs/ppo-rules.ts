@@ -1,5 +1,15 @@
 import type { z } from 'zod';
-import { checkPrecision, checkSchedule, checkStepsOrEpochs, count, isSection, partOf, type Report, reporter, type Unchecked } from './rules.js';
+import {
+  checkPrecision,
+  checkSchedule,
+  checkStepsOrEpochs,
+  count,
+  isSection,
+  partOf,
+  type Report,
+  reporter,
+  type Unchecked,
+} from './rules.js';
 
 /** The rules that hold between the keys of PPO; see `checkPretrain`. */
 export function checkPpo(value: unknown, context: z.core.$RefinementCtx): void {

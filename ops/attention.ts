@@ -1,7 +1,7 @@
 // Legend: B batch, T tokens, H query heads, KV key-value heads, G = H / KV, D head size, S rows of a cache, N its capacity, W = (H + 2·KV)·D.
 import * as tf from '@tensorflow/tfjs';
 import { ShapeError } from '../util/errors.js';
-import { hasKernel, onTape, runKernel } from './fused.js';
+import { hasKernel, offTape, onTape, runKernel } from './fused.js';
 
 export interface AttentionShape {
   heads: number;
@@ -95,7 +95,7 @@ function fusedCachedAttention(qkv: tf.Tensor3D, cache: AttentionCache, layer: nu
 }
 
 /** Queries whose scores, [B, H, kQueries, T], are in memory at once. */
-const QUERIES = 128;
+const QUERIES = 64;
 
 /** x [B, T, heads·D] → [B·KV, heads / KV, T, D]: no rank above 4 stays alive, since not every device goes beyond. */
 function byHead(x: tf.Tensor3D, heads: number, kvHeads: number): tf.Tensor4D {
@@ -107,9 +107,11 @@ function byHead(x: tf.Tensor3D, heads: number, kvHeads: number): tf.Tensor4D {
 /** q [B·KV, G, T, D] scaled by 1/√D, k and v [B·KV, T, D]. */
 function splitHeads(qkv: tf.Tensor3D, { heads, kvHeads }: AttentionShape): [tf.Tensor4D, tf.Tensor3D, tf.Tensor3D] {
   const D = qkv.shape[2] / (heads + 2 * kvHeads);
-  const [q, k, v] = tf.split(qkv, [heads * D, kvHeads * D, kvHeads * D], 2) as tf.Tensor3D[];
-  const one = (x: tf.Tensor3D) => tf.squeeze<tf.Tensor3D>(byHead(x, kvHeads, kvHeads), [1]);
-  return [tf.mul(byHead(q, heads, kvHeads), 1 / Math.sqrt(D)), one(k), one(v)];
+  return tf.tidy(() => {
+    const [q, k, v] = tf.split(qkv, [heads * D, kvHeads * D, kvHeads * D], 2) as tf.Tensor3D[];
+    const one = (x: tf.Tensor3D) => tf.squeeze<tf.Tensor3D>(byHead(x, kvHeads, kvHeads), [1]);
+    return [tf.mul(byHead(q, heads, kvHeads), 1 / Math.sqrt(D)), one(k), one(v)];
+  });
 }
 
 /** [B·KV, G, T, D] → [B, T, KV·G·D]. */
@@ -158,12 +160,10 @@ function composedAttention(qkv: tf.Tensor3D, segments: tf.Tensor2D, options: Att
     size: Math.min(QUERIES, T - i * QUERIES),
   }));
 
-  const op = tf.customGrad((...args) => {
-    const [x, save] = args as unknown as [tf.Tensor3D, tf.GradSaveFunc];
-    save([x]);
-    const [q, k, v] = splitHeads(x, options);
-    const rows = B * kvHeads;
-    const G = heads / kvHeads;
+  const rows = B * kvHeads;
+  const G = heads / kvHeads;
+  const output = offTape(() => {
+    const [q, k, v] = splitHeads(qkv, options);
     const outputs = blocks.map(({ from, size }) =>
       tf.tidy(() => {
         const scores = tf.matMul(rowsOfBlock(q, from, size), k, false, true);
@@ -171,34 +171,34 @@ function composedAttention(qkv: tf.Tensor3D, segments: tf.Tensor2D, options: Att
         return tf.reshape(o, [rows, G, size, D]);
       }),
     );
-    const value = mergeHeads(tf.concat(outputs, 2), B);
-    const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]) => {
-      const [q, k, v] = splitHeads(saved[0] as tf.Tensor3D, options);
-      const dO = byHead(dy as tf.Tensor3D, heads, kvHeads);
-      let dk = tf.zerosLike(k);
-      let dv = tf.zerosLike(v);
-      const dq = blocks.map(({ from, size }) => {
-        const [dqRows, dkMore, dvMore] = tf.tidy(() => {
-          const [qRows, dORows] = [rowsOfBlock(q, from, size), rowsOfBlock(dO, from, size)];
-          const scores = tf.matMul(qRows, k, false, true);
-          const p = maskedSoftmax(scores, visible(segments, from, size, mask));
-          const dp = tf.matMul(dORows, v, false, true);
-          const ds = tf.mul(p, tf.sub(dp, tf.sum(tf.mul(p, dp), -1, true)));
-          const dqRows = tf.reshape(tf.matMul(ds, k), [rows, G, size, D]);
-          // Rows of one matrix are all queries that share a key: the product sums over them.
-          return [dqRows, tf.add(dk, tf.matMul(ds, qRows, true)), tf.add(dv, tf.matMul(p, dORows, true))];
-        });
-        dk.dispose();
-        dv.dispose();
-        [dk, dv] = [dkMore, dvMore] as [tf.Tensor3D, tf.Tensor3D];
-        return dqRows;
-      });
-      const scaled = tf.mul(tf.concat(dq, 2), 1 / Math.sqrt(D));
-      return tf.concat([mergeHeads(scaled, B), mergeHeads(tf.expandDims(dk, 1), B), mergeHeads(tf.expandDims(dv, 1), B)], 2);
-    };
-    return { value, gradFunc };
+    return mergeHeads(tf.concat(outputs, 2), B);
   });
-  return op(qkv) as tf.Tensor3D;
+  onTape('FourfoldAttention', { qkv }, [output], [qkv, segments], ([dy], kept) => {
+    const [x, segments] = kept as [tf.Tensor3D, tf.Tensor2D];
+    const [q, k, v] = splitHeads(x, options);
+    const dO = byHead(dy as tf.Tensor3D, heads, kvHeads);
+    let dk = tf.zerosLike(k);
+    let dv = tf.zerosLike(v);
+    const dq = blocks.map(({ from, size }) => {
+      const [dqRows, dkMore, dvMore] = tf.tidy(() => {
+        const [qRows, dORows] = [rowsOfBlock(q, from, size), rowsOfBlock(dO, from, size)];
+        const scores = tf.matMul(qRows, k, false, true);
+        const p = maskedSoftmax(scores, visible(segments, from, size, mask));
+        const dp = tf.matMul(dORows, v, false, true);
+        const ds = tf.mul(p, tf.sub(dp, tf.sum(tf.mul(p, dp), -1, true)));
+        const dqRows = tf.reshape(tf.matMul(ds, k), [rows, G, size, D]);
+        // Rows of one matrix are all queries that share a key: the product sums over them.
+        return [dqRows, tf.add(dk, tf.matMul(ds, qRows, true)), tf.add(dv, tf.matMul(p, dORows, true))];
+      });
+      dk.dispose();
+      dv.dispose();
+      [dk, dv] = [dkMore, dvMore] as [tf.Tensor3D, tf.Tensor3D];
+      return dqRows;
+    });
+    const scaled = tf.mul(tf.concat(dq, 2), 1 / Math.sqrt(D));
+    return { qkv: tf.concat([mergeHeads(scaled, B), mergeHeads(tf.expandDims(dk, 1), B), mergeHeads(tf.expandDims(dv, 1), B)], 2) };
+  });
+  return output;
 }
 
 function composedCachedAttention(qkv: tf.Tensor3D, cache: AttentionCache, layer: number, shape: AttentionShape): tf.Tensor3D {

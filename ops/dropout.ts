@@ -1,13 +1,13 @@
 // Legend: M rows (all dimensions but the last), C columns.
 import * as tf from '@tensorflow/tfjs';
 import { lastWritten } from '../backends/recording.js';
-import { hasKernel, onTape, runKernel } from './fused.js';
+import { hasKernel, offTape, onTape, runKernel } from './fused.js';
 import { randomTensor } from './random-words.js';
 
 /**
  * Sets each element to 0 with probability p and divides the others by 1 − p. Whether an element is kept is a function of
  * (seed, step, row, site, column), where rows are counted through the micro-steps of a step: k micro-batches drop what the
- * one large batch would. Nothing is stored: the gradient computes the mask again.
+ * one large batch would. Natively nothing is stored: the gradient computes the mask again.
  *
  * @param x    [.., C] float32.
  * @param p    in [0, 1).
@@ -18,7 +18,7 @@ import { randomTensor } from './random-words.js';
  */
 export function dropout<T extends tf.Tensor>(x: T, p: number, key: tf.Tensor1D, site: number): T {
   if (hasKernel('FourfoldDropout')) return fusedDropout(x, p, key, site);
-  return tf.tidy(() => tf.mul(x, dropoutMask(x.shape, p, lastWritten(key), site)) as T);
+  return composedDropout(x, p, key, site);
 }
 
 function fusedDropout<T extends tf.Tensor>(x: T, p: number, key: tf.Tensor1D, site: number): T {
@@ -27,9 +27,23 @@ function fusedDropout<T extends tf.Tensor>(x: T, p: number, key: tf.Tensor1D, si
   return outputs[0] as T;
 }
 
-/** 0 where an element is dropped, 1/(1 − p) where it is kept. The twin of backends/native/cpp/kernels/dropout.h. */
-function dropoutMask(shape: number[], p: number, key: ArrayLike<number>, site: number): tf.Tensor {
+/** The mask is made by JavaScript, once, and kept as a byte an element. */
+function composedDropout<T extends tf.Tensor>(x: T, p: number, key: tf.Tensor1D, site: number): T {
+  const masked = (values: tf.Tensor, kept: tf.Tensor) => tf.mul(values, tf.mul(tf.cast(kept, 'float32'), 1 / (1 - p)));
+  const kept = keptMask(x.shape, p, lastWritten(key), site);
+  const output = offTape(() => masked(x, kept) as T);
+  onTape('FourfoldDropout', { x }, [output], [kept], ([dy], [kept]) => ({ x: masked(dy, kept) }));
+  kept.dispose();
+  return output;
+}
+
+/** Bool, 1 = the element is kept. The twin of backends/native/cpp/kernels/dropout.h. */
+function keptMask(shape: number[], p: number, key: ArrayLike<number>, site: number): tf.Tensor {
   const threshold = Math.floor(p * 2 ** 32);
-  const kept = 1 / (1 - p);
-  return randomTensor(shape, key, site, (word) => (word >= threshold ? kept : 0));
+  return offTape(() =>
+    tf.cast(
+      randomTensor(shape, key, site, (word) => (word >= threshold ? 1 : 0)),
+      'bool',
+    ),
+  );
 }

@@ -1,6 +1,6 @@
 // Legend: V vocabulary, C width; `..` any dimensions.
 import * as tf from '@tensorflow/tfjs';
-import { hasKernel, onTape, runKernel } from './fused.js';
+import { hasKernel, offTape, onTape, runKernel } from './fused.js';
 import { gradientPlace, tapeRoot } from './gradients.js';
 
 /**
@@ -14,19 +14,21 @@ import { gradientPlace, tapeRoot } from './gradients.js';
 export function embedding(ids: tf.Tensor2D, table: tf.Tensor2D): tf.Tensor3D;
 export function embedding(ids: tf.Tensor1D, table: tf.Tensor2D): tf.Tensor2D;
 export function embedding(ids: tf.Tensor, table: tf.Tensor2D): tf.Tensor {
-  return hasKernel('FourfoldEmbedding') ? fusedEmbedding(ids, table) : tf.gather(table, ids as tf.Tensor1D);
-}
-
-function fusedEmbedding(ids: tf.Tensor, table: tf.Tensor2D): tf.Tensor {
+  const fused = hasKernel('FourfoldEmbedding');
   const place = gradientPlace(table);
   const root = tapeRoot();
-  const outputs = runKernel('FourfoldEmbedding', { ids, table });
+  const outputs = fused ? runKernel('FourfoldEmbedding', { ids, table }) : [offTape(() => tf.gather(table, ids as tf.Tensor1D))];
   // A frozen table's node is there all the same: what follows hangs on it.
   const [input, from]: [string, tf.Tensor] = !place.overTape && root ? ['root', root] : ['table', table];
   onTape('FourfoldEmbedding', { [input]: from }, outputs, [ids], ([dy], [ids]) => {
-    const dtable = place.target();
-    if (dtable) runKernel('FourfoldEmbeddingGrad', { ids, dy, dtable });
+    const dtable = fused ? place.target() : place.put(() => sumsById(dy, ids, table.shape));
+    if (fused && dtable) runKernel('FourfoldEmbeddingGrad', { ids, dy, dtable });
     return { [input]: place.overTape ? dtable! : tf.scalar(0) };
   });
   return outputs[0];
+}
+
+/** [V, C]: of each id the sum of the rows of dy that it stands at. */
+function sumsById(dy: tf.Tensor, ids: tf.Tensor, [V, C]: [number, number]): tf.Tensor {
+  return tf.unsortedSegmentSum(tf.reshape(dy, [ids.size, C]), tf.reshape(ids, [ids.size]), V);
 }

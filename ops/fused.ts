@@ -31,6 +31,20 @@ export function share(tensor: tf.Tensor): tf.Tensor {
   return engine.makeTensorFromTensorInfo({ dataId: tensor.dataId, shape: tensor.shape, dtype: tensor.dtype }, engine.backend);
 }
 
+/** Computes without a tape: what is made on the way to the result is freed, and nothing is kept for gradients. */
+export function offTape<T extends tf.TensorContainer>(compute: () => T): T {
+  // The engine's own counter, which its type declarations keep private: inside a kernel no tape is on.
+  const { state } = tf.engine() as unknown as { state: { kernelDepth: number } };
+  return tf.tidy(() => {
+    state.kernelDepth++;
+    try {
+      return compute();
+    } finally {
+      state.kernelDepth--;
+    }
+  });
+}
+
 type Backward = (dys: tf.Tensor[], kept: tf.Tensor[]) => Record<string, tf.Tensor>;
 
 /** The engine's own method, which its type declarations keep private. */
@@ -51,12 +65,28 @@ export function tapeIsOn(): boolean {
   return (tf.engine() as unknown as TapeEngine).isTapeOn();
 }
 
+/** How a tensor is made again from others. */
+interface Recipe {
+  from: tf.Tensor[];
+  make(from: tf.Tensor[]): tf.Tensor;
+}
+
+const recipes = new WeakMap<tf.Tensor, Recipe>();
+
+/**
+ * Says how an output is made again, at little cost, from what its own node keeps anyway: a later node that needs it in its backward pass keeps those
+ * instead of it.
+ */
+export function remade(output: tf.Tensor, from: tf.Tensor[], make: Recipe['make']): void {
+  if (tapeIsOn()) recipes.set(output, { from, make });
+}
+
 /**
  * Puts one node on the tape, if one is on.
  * @param inputs   the tensors whose gradients flow over the tape: activations, and parameters without a gradient buffer of their own.
  * @param outputs  what the node made; returned.
  * @param kept     what `backward` needs; held by reference count until it has run, so that their handles may be disposed of at once.
- * @param backward the gradient of each input, as a fresh tensor each; `dys` and `kept` are released after it.
+ * @param backward the gradient of each input, as a fresh tensor each; `dys`, `kept` and what it makes besides are released after it.
  */
 export function onTape(
   name: string,
@@ -68,21 +98,27 @@ export function onTape(
   const engine = tf.engine() as unknown as TapeEngine;
   if (!engine.isTapeOn()) return outputs;
   const backend = tf.engine().backend;
-  for (const tensor of kept) backend.incRef(tensor.dataId);
-  let held = true;
+  const held = kept.map((tensor): Recipe => recipes.get(tensor) ?? { from: [tensor], make: ([tensor]) => tensor });
+  for (const { from } of held) for (const { dataId } of from) backend.incRef(dataId);
+  let holding = true;
   const release = () => {
-    if (!held) return;
-    held = false;
-    for (const tensor of kept) backend.disposeData(tensor.dataId);
+    if (!holding) return;
+    holding = false;
+    for (const { from } of held) for (const { dataId } of from) backend.disposeData(dataId);
+  };
+  const handle = (tensor: tf.Tensor) => {
+    backend.incRef(tensor.dataId);
+    return tf.engine().makeTensorFromTensorInfo({ dataId: tensor.dataId, shape: tensor.shape, dtype: tensor.dtype }, backend);
   };
   const gradient = (dy: tf.Tensor | tf.Tensor[]) => {
     const dys = Array.isArray(dy) ? dy : [dy];
-    const live = kept.map((tensor) => {
-      backend.incRef(tensor.dataId);
-      return tf.engine().makeTensorFromTensorInfo({ dataId: tensor.dataId, shape: tensor.shape, dtype: tensor.dtype }, backend);
-    });
-    const gradients = backward(dys, live);
-    for (const tensor of [...live, ...dys]) tensor.dispose();
+    const gradients = tf.tidy(() =>
+      backward(
+        dys,
+        held.map(({ from, make }) => make(from.map(handle))),
+      ),
+    );
+    for (const tensor of dys) tensor.dispose();
     release();
     return Object.fromEntries(Object.entries(gradients).map(([input, value]) => [input, () => value]));
   };

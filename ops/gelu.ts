@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { hasKernel, onTape, runKernel } from './fused.js';
+import { hasKernel, offTape, onTape, remade, runKernel } from './fused.js';
 
 /**
  * GELU, x · Φ(x).
@@ -41,12 +41,9 @@ const approximation: Gate = {
   },
 };
 
-/** Nothing but x is kept for the gradient. */
 function composedGelu<T extends tf.Tensor>(x: T, { value, slope }: Gate): T {
-  return tf.customGrad((...args) => {
-    const [x, save] = args as unknown as [tf.Tensor, tf.GradSaveFunc];
-    save([x]);
-    const gradFunc = (dy: tf.Tensor, [x]: tf.Tensor[]) => tf.mul(dy, tf.add(value(x), tf.mul(x, slope(x))));
-    return { value: tf.mul(x, value(x)), gradFunc };
-  })(x) as T;
+  const output = offTape(() => tf.mul(x, value(x)) as T);
+  remade(output, [x], ([x]) => tf.mul(x, value(x)));
+  onTape('FourfoldGelu', { x }, [output], [x], ([dy], [x]) => ({ x: tf.mul(dy, tf.add(value(x), tf.mul(x, slope(x)))) }));
+  return output;
 }

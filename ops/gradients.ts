@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { hasKernel, onTape, runKernel } from './fused.js';
+import { hasKernel, offTape, onTape, runKernel } from './fused.js';
 
 /**
  * Where the gradients of parameters go. A fused op adds a parameter's gradient to that parameter's buffer inside its backward kernel;
@@ -16,13 +16,19 @@ export interface GradientPlace {
   overTape: boolean;
   /** What the backward kernel adds it to: the parameter's buffer, new zeros to go over the tape, or nothing where it is not wanted. */
   target(): tf.Tensor | undefined;
+  /** What a composition does instead: adds the gradient to the buffer, or gives it back to go over the tape; does not compute it where it is not wanted. */
+  put(gradient: () => tf.Tensor): tf.Tensor | undefined;
 }
 
 export function gradientPlace(parameter: tf.Tensor): GradientPlace {
   const { id, shape } = parameter;
-  if (!buffers?.has(id)) return { wanted: true, overTape: true, target: () => tf.zeros(shape) };
+  if (!buffers?.has(id)) return { wanted: true, overTape: true, target: () => tf.zeros(shape), put: (gradient) => gradient() };
   const buffer = buffers.get(id);
-  return { wanted: buffer !== undefined, overTape: false, target: () => buffer };
+  const put = (gradient: () => tf.Tensor) => {
+    if (buffer) tf.tidy(() => accumulate(buffer, gradient()));
+    return undefined;
+  };
+  return { wanted: buffer !== undefined, overTape: false, target: () => buffer, put };
 }
 
 /** Whether no gradient of `parameter` is taken, while `accumulateGradients` runs. */
@@ -43,15 +49,7 @@ export function tapeRoot(): tf.Scalar | undefined {
  * results has gradients again.
  */
 export function withoutGradient<T extends tf.Tensor>(run: () => T[]): T[] {
-  // The engine's own counter, which its type declarations keep private: inside a kernel no tape is on.
-  const { state } = tf.engine() as unknown as { state: { kernelDepth: number } };
-  state.kernelDepth++;
-  let made: T[];
-  try {
-    made = run();
-  } finally {
-    state.kernelDepth--;
-  }
+  const made = offTape(run);
   if (root) onTape('FourfoldConstant', { root }, made, [], () => ({ root: tf.scalar(0) }));
   return made;
 }
@@ -106,4 +104,10 @@ export function accumulate(buffer: tf.Tensor, gradient: tf.Tensor): void {
   const total = buffer.add(gradient);
   (buffer as tf.Variable).assign(total);
   total.dispose();
+}
+
+/** Σ over all dimensions but the last: what many rows add to the gradient of one row that they share. */
+export function sumOfRows(x: tf.Tensor): tf.Tensor1D {
+  const C = x.shape[x.rank - 1];
+  return tf.sum(tf.reshape(x, [x.size / C, C]), 0);
 }

@@ -1,7 +1,7 @@
 // Legend: C the normalised width; `..` any dimensions before it.
 import * as tf from '@tensorflow/tfjs';
-import { hasKernel, onTape, runKernel, share } from './fused.js';
-import { gradientPlace } from './gradients.js';
+import { hasKernel, offTape, onTape, remade, runKernel, share } from './fused.js';
+import { gradientPlace, sumOfRows } from './gradients.js';
 
 /**
  * Centres each row and divides it by its standard deviation: y = (x − mean) / √(variance + eps) · weight + bias.
@@ -13,7 +13,7 @@ import { gradientPlace } from './gradients.js';
  * Source: Ba et al. 2016.
  */
 export function layerNorm<T extends tf.Tensor>(x: T, weight: tf.Tensor1D, bias: tf.Tensor1D | undefined, eps: number): T {
-  return hasKernel('FourfoldLayerNorm') ? (fusedLayerNorm([x], weight, bias, eps)[0] as T) : composedLayerNorm(x, weight, bias, eps);
+  return (hasKernel('FourfoldLayerNorm') ? fusedLayerNorm : composedLayerNorm)([x], weight, bias, eps)[0] as T;
 }
 
 /**
@@ -24,9 +24,7 @@ export function layerNorm<T extends tf.Tensor>(x: T, weight: tf.Tensor1D, bias: 
  * @returns     [x + delta, layerNorm(x + delta, weight, bias, eps)].
  */
 export function addLayerNorm<T extends tf.Tensor>(x: T, delta: T, weight: tf.Tensor1D, bias: tf.Tensor1D | undefined, eps: number): [T, T] {
-  if (hasKernel('FourfoldLayerNorm')) return fusedLayerNorm([x, delta], weight, bias, eps) as [T, T];
-  const total = tf.add<T>(x, delta);
-  return [total, composedLayerNorm(total, weight, bias, eps)];
+  return (hasKernel('FourfoldLayerNorm') ? fusedLayerNorm : composedLayerNorm)([x, delta], weight, bias, eps) as [T, T];
 }
 
 /** Of one addend: [y]; of two: [sum, y]. */
@@ -55,10 +53,37 @@ function fusedLayerNorm(addends: tf.Tensor[], weight: tf.Tensor1D, bias: tf.Tens
   return outputs;
 }
 
-function composedLayerNorm<T extends tf.Tensor>(x: T, weight: tf.Tensor1D, bias: tf.Tensor1D | undefined, eps: number): T {
-  return tf.tidy(() => {
-    const centred = tf.sub(x, tf.mean(x, -1, true));
-    const scaled = tf.mul(tf.mul(centred, tf.rsqrt(tf.add(tf.mean(tf.square(centred), -1, true), eps))), weight);
-    return (bias ? tf.add(scaled, bias) : scaled) as T;
+/** As the kernel's. */
+function composedLayerNorm(addends: tf.Tensor[], weight: tf.Tensor1D, bias: tf.Tensor1D | undefined, eps: number): tf.Tensor[] {
+  const [x, delta] = addends;
+  const weightPlace = gradientPlace(weight);
+  const biasPlace = bias && gradientPlace(bias);
+  const scaled = (total: tf.Tensor, weight: tf.Tensor, mean: tf.Tensor, rstd: tf.Tensor, bias?: tf.Tensor): tf.Tensor => {
+    const product = tf.mul(tf.mul(tf.sub(total, mean), rstd), weight);
+    return bias ? tf.add(product, bias) : product;
+  };
+  const [total, y, mean, rstd] = offTape(() => {
+    const total = delta ? tf.add(x, delta) : x;
+    const mean = tf.mean(total, -1, true); // [.., 1]
+    const rstd = tf.rsqrt(tf.add(tf.mean(tf.square(tf.sub(total, mean)), -1, true), eps)); // [.., 1]
+    return [total, scaled(total, weight, mean, rstd, bias), mean, rstd];
   });
+  const outputs = delta ? [total, y] : [y];
+  const overTape = { ...(weightPlace.overTape && { weight }), ...(biasPlace?.overTape && { bias: bias! }) };
+  const kept = [total, weight, mean, rstd];
+  remade(y, bias ? [...kept, bias] : kept, ([total, weight, mean, rstd, bias]) => scaled(total, weight, mean, rstd, bias));
+  onTape('FourfoldLayerNorm', { x, ...(delta && { delta }), ...overTape }, outputs, kept, (dys, [total, weight, mean, rstd]) => {
+    const [dtotal, dy] = delta ? dys : [undefined, dys[0]];
+    const normal = tf.mul(tf.sub(total, mean), rstd);
+    const dweight = weightPlace.put(() => sumOfRows(tf.mul(dy, normal)));
+    const dbias = biasPlace?.put(() => sumOfRows(dy));
+    const dnormal = tf.mul(dy, weight);
+    const along = tf.mul(normal, tf.mean(tf.mul(dnormal, normal), -1, true));
+    const own = tf.mul(tf.sub(tf.sub(dnormal, tf.mean(dnormal, -1, true)), along), rstd);
+    const dx = dtotal ? tf.add(own, dtotal) : own;
+    return { x: dx, ...(delta && { delta: share(dx) }), ...(dweight && { weight: dweight }), ...(dbias && { bias: dbias }) };
+  });
+  mean.dispose();
+  rstd.dispose();
+  return outputs;
 }

@@ -1,7 +1,7 @@
 // Legend: K inputs, N outputs; `..` any dimensions before them, M rows in all.
 import * as tf from '@tensorflow/tfjs';
 import { ShapeError } from '../util/errors.js';
-import { hasKernel, onTape, runKernel } from './fused.js';
+import { hasKernel, offTape, onTape, runKernel } from './fused.js';
 import { gradientPlace } from './gradients.js';
 import { linear } from './linear.js';
 import { precision } from './precision.js';
@@ -22,7 +22,7 @@ export function linearOfSome<T extends tf.Tensor>(x: T, weight: tf.Tensor2D, wan
   const rows = x.shape.slice(0, -1);
   if (!tf.util.arraysEqual(wanted.shape, rows)) throw new ShapeError('linearOfSome', `wanted must be [${rows}]`, wanted.shape);
   if (hasKernel('FourfoldLinearOfSome')) return fusedLinearOfSome(x, weight, wanted, bias);
-  return tf.tidy(() => tf.mul(linear(x, weight, bias), tf.cast(tf.greaterEqual(tf.expandDims(wanted, -1), 0), 'float32')) as T);
+  return composedLinearOfSome(x, weight, wanted, bias);
 }
 
 /** Gradients of parameters are added to their buffers where they have one; otherwise they go over the tape, or are not computed. */
@@ -39,4 +39,13 @@ function fusedLinearOfSome<T extends tf.Tensor>(x: T, weight: tf.Tensor2D, wante
     return { x: dx, ...(weightPlace.overTape && { weight: dweight! }), ...(biasPlace?.overTape && { bias: dbias! }) };
   });
   return y as T;
+}
+
+function composedLinearOfSome<T extends tf.Tensor>(x: T, weight: tf.Tensor2D, wanted: tf.Tensor, bias?: tf.Tensor1D): T {
+  const only = (rows: tf.Tensor, wanted: tf.Tensor) => tf.mul(rows, tf.cast(tf.greaterEqual(tf.expandDims(wanted, -1), 0), 'float32'));
+  const all = linear(x, weight, bias);
+  const output = offTape(() => only(all, wanted) as T);
+  onTape('FourfoldLinearOfSome', { all }, [output], [wanted], ([dy], [wanted]) => ({ all: only(dy, wanted) }));
+  all.dispose();
+  return output;
 }

@@ -1,9 +1,9 @@
 // Legend: K inputs, N outputs; `..` any dimensions before them, M rows in all.
 import * as tf from '@tensorflow/tfjs';
 import { ShapeError } from '../util/errors.js';
-import { hasKernel, onTape, runKernel, tapeIsOn } from './fused.js';
+import { hasKernel, offTape, onTape, runKernel, tapeIsOn } from './fused.js';
 import { gelu } from './gelu.js';
-import { gradientPlace } from './gradients.js';
+import { gradientPlace, sumOfRows } from './gradients.js';
 import { type Precision, precision } from './precision.js';
 
 export type LinearActivation = 'gelu' | 'gelu_new';
@@ -77,10 +77,23 @@ function fusedLinear<T extends tf.Tensor>(x: T, weight: tf.Tensor2D, bias?: tf.T
 }
 
 function composedLinear<T extends tf.Tensor>(x: T, weight: tf.Tensor2D, bias?: tf.Tensor1D, activation?: LinearActivation): T {
-  return tf.tidy(() => {
-    const [N, K] = weight.shape;
-    const product = tf.matMul(tf.reshape(x, [x.size / K, K]), weight, false, true); // [M, N]
-    const y = tf.reshape(bias ? tf.add(product, bias) : product, [...x.shape.slice(0, -1), N]) as T;
-    return activation ? gelu(y, activation) : y;
+  const [N, K] = weight.shape;
+  const rows = (values: tf.Tensor, width: number): tf.Tensor2D => tf.reshape(values, [x.size / K, width]);
+  const y = offTape(() => {
+    const product = tf.matMul(rows(x, K), weight, false, true); // [M, N]
+    return tf.reshape(bias ? tf.add(product, bias) : product, [...x.shape.slice(0, -1), N]) as T;
   });
+  const weightPlace = gradientPlace(weight);
+  const biasPlace = bias && gradientPlace(bias);
+  const inputs: Record<string, tf.Tensor> = { x, ...(weightPlace.overTape && { weight }), ...(biasPlace?.overTape && { bias: bias! }) };
+  onTape('FourfoldLinear', inputs, [y], [x, weight], ([dy], [x, weight]) => {
+    const dweight = weightPlace.put(() => tf.matMul(rows(dy, N), rows(x, K), true));
+    const dbias = biasPlace?.put(() => sumOfRows(dy));
+    const dx = tf.reshape(tf.matMul(rows(dy, N), weight as tf.Tensor2D), x.shape);
+    return { x: dx, ...(dweight && { weight: dweight }), ...(dbias && { bias: dbias }) };
+  });
+  if (!activation) return y;
+  const activated = gelu(y, activation);
+  y.dispose();
+  return activated;
 }

@@ -1,6 +1,6 @@
 // Legend: M rows (tokens), C hidden size, V vocabulary.
 import * as tf from '@tensorflow/tfjs';
-import { hasKernel, onTape, runKernel } from './fused.js';
+import { hasKernel, offTape, onTape, runKernel } from './fused.js';
 import { gradientPlace } from './gradients.js';
 import { precision } from './precision.js';
 
@@ -49,12 +49,12 @@ function fusedLogProbs(hidden: tf.Tensor2D, table: tf.Tensor2D, targets: tf.Tens
   });
 }
 
-/** Rows a block: about 16 MB of logits. */
+/** Rows a block: about 4 MB of logits. */
 function rowsTogether(V: number): number {
-  return Math.min(1024, Math.max(64, Math.floor(2 ** 22 / V)));
+  return Math.min(1024, Math.max(64, Math.floor(2 ** 20 / V)));
 }
 
-/** The rows of hidden [M, C], so many at a time that their logits are no more than about 16 MB. */
+/** The rows of hidden [M, C], so many at a time that their logits are no more than about 4 MB. */
 export function rowBlocks(hidden: tf.Tensor2D, table: tf.Tensor2D): tf.Tensor2D[] {
   const [M, together] = [hidden.shape[0], rowsTogether(table.shape[0])];
   return Array.from({ length: Math.ceil(M / together) }, (_, i) =>
@@ -81,37 +81,37 @@ function block(hidden: tf.Tensor2D, table: tf.Tensor2D, targets: tf.Tensor1D, te
 
 function composedLogProbs(hidden: tf.Tensor2D, table: tf.Tensor2D, targets: tf.Tensor1D, temperature: number): tf.Tensor[] {
   const M = hidden.shape[0];
-  const blocks = Array.from({ length: Math.ceil(M / rowsTogether(table.shape[0])) }, (_, i) => i * rowsTogether(table.shape[0]));
+  const together = rowsTogether(table.shape[0]);
+  const blocks = Array.from({ length: Math.ceil(M / together) }, (_, i) => i * together);
   if (M === 0) return [tf.zeros([0]), tf.zeros([0]), tf.zeros([0])];
-  const values = tf.customGrad((...inputs) => {
-    const [hidden, table] = inputs as tf.Tensor2D[];
-    const save = inputs[2] as unknown as (tensors: tf.Tensor[]) => void;
-    save([hidden, table, targets]);
+  const outputs = offTape(() => {
     const parts = blocks.map((from) =>
       tf.tidy(() => {
         const { logP, target, counted, entropy, logSumExp } = block(hidden, table, targets, temperature, from);
         return tf.stack([tf.sum(tf.mul(logP, target), 1), tf.mul(entropy, counted), tf.mul(logSumExp, counted)]); // [3, rows]
       }),
     );
-    const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]) => {
-      const [hidden, table, targets] = saved as [tf.Tensor2D, tf.Tensor2D, tf.Tensor1D];
-      let dtable: tf.Tensor = tf.zerosLike(table);
-      const dhidden = blocks.map((from) => {
-        const [dh, sum] = tf.tidy(() => {
-          const { h, logP, p, target, counted, entropy } = block(hidden, table, targets, temperature, from);
-          const column = (i: number) => tf.reshape(tf.mul(tf.slice(dy as tf.Tensor2D, [i, from], [1, h.shape[0]]), counted), [-1, 1]);
-          const surprise = tf.add(logP, tf.reshape(entropy, [-1, 1]));
-          const perP = tf.sub(tf.sub(column(2), column(0)), tf.mul(column(1), surprise));
-          const dlogits = tf.div(tf.add(tf.mul(target, column(0)), tf.mul(p, perP)), temperature) as tf.Tensor2D; // [rows, V]
-          return [tf.matMul(dlogits, table), tf.add(dtable, tf.matMul(dlogits, h, true))];
-        });
-        dtable.dispose();
-        dtable = sum;
-        return dh;
+    return tf.unstack(tf.concat(parts, 1));
+  });
+  const place = gradientPlace(table);
+  const inputs: Record<string, tf.Tensor> = { hidden, ...(place.overTape && { table }) };
+  return onTape('FourfoldLogProbs', inputs, outputs, [hidden, table, targets], (dys, kept) => {
+    const [hidden, table, targets] = kept as [tf.Tensor2D, tf.Tensor2D, tf.Tensor1D];
+    let dtable: tf.Tensor | undefined = place.overTape ? tf.zerosLike(table) : undefined;
+    const dhidden = blocks.map((from) => {
+      const [dh, more] = tf.tidy(() => {
+        const { h, logP, p, target, counted, entropy } = block(hidden, table, targets, temperature, from);
+        const [dLogProbs, dEntropy, dLogSumExp] = dys.map((dy) => tf.reshape(tf.mul(tf.slice(dy, [from], [h.shape[0]]), counted), [-1, 1]));
+        const surprise = tf.add(logP, tf.reshape(entropy, [-1, 1]));
+        const perP = tf.sub(tf.sub(dLogSumExp, dLogProbs), tf.mul(dEntropy, surprise));
+        const dlogits = tf.div(tf.add(tf.mul(target, dLogProbs), tf.mul(p, perP)), temperature) as tf.Tensor2D; // [rows, V]
+        const own = place.put(() => tf.matMul(dlogits, h, true)); // [V, C]
+        return [tf.matMul(dlogits, table), ...(own ? [tf.add(dtable!, own)] : [])];
       });
-      return [tf.concat(dhidden, 0), dtable];
-    };
-    return { value: tf.concat(parts, 1), gradFunc };
-  })(hidden, table);
-  return tf.unstack(values);
+      if (more) dtable?.dispose();
+      dtable = more ?? dtable;
+      return dh;
+    });
+    return { hidden: tf.concat(dhidden, 0), ...(dtable && { table: dtable }) };
+  });
 }

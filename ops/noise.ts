@@ -1,7 +1,7 @@
 // Legend: M rows (all dimensions but the last), C columns.
 import * as tf from '@tensorflow/tfjs';
 import { lastWritten } from '../backends/recording.js';
-import { hasKernel, onTape, runKernel, share } from './fused.js';
+import { hasKernel, offTape, onTape, runKernel, share } from './fused.js';
 import { randomTensor } from './random-words.js';
 
 /**
@@ -17,7 +17,9 @@ import { randomTensor } from './random-words.js';
  */
 export function noise<T extends tf.Tensor>(x: T, scale: tf.Tensor, key: tf.Tensor1D, site: number): T {
   if (hasKernel('FourfoldNoise')) return fusedNoise(x, scale, key, site);
-  return tf.tidy(() => tf.add(x, tf.mul(tf.expandDims(scale, -1), uniform(x.shape, lastWritten(key), site))) as T);
+  const output = offTape(() => tf.add(x, tf.mul(tf.expandDims(scale, -1), uniform(x.shape, lastWritten(key), site))) as T);
+  onTape('FourfoldNoise', { x }, [output], [], ([dy]) => ({ x: share(dy) }));
+  return output;
 }
 
 function fusedNoise<T extends tf.Tensor>(x: T, scale: tf.Tensor, key: tf.Tensor1D, site: number): T {

@@ -1,7 +1,7 @@
 // Legend: C the normalised width; `..` any dimensions before it.
 import * as tf from '@tensorflow/tfjs';
-import { hasKernel, onTape, runKernel, share } from './fused.js';
-import { gradientPlace } from './gradients.js';
+import { hasKernel, offTape, onTape, remade, runKernel, share } from './fused.js';
+import { gradientPlace, sumOfRows } from './gradients.js';
 
 /**
  * Divides each row by its root mean square: y = x / √(mean(x²) + eps) · weight.
@@ -12,7 +12,7 @@ import { gradientPlace } from './gradients.js';
  * Source: Zhang and Sennrich 2019; as Hugging Face's LlamaRMSNorm.
  */
 export function rmsNorm<T extends tf.Tensor>(x: T, weight: tf.Tensor1D, eps: number): T {
-  return hasKernel('FourfoldRmsNorm') ? (fusedRmsNorm([x], weight, eps)[0] as T) : composedRmsNorm(x, weight, eps);
+  return (hasKernel('FourfoldRmsNorm') ? fusedRmsNorm : composedRmsNorm)([x], weight, eps)[0] as T;
 }
 
 /**
@@ -23,9 +23,7 @@ export function rmsNorm<T extends tf.Tensor>(x: T, weight: tf.Tensor1D, eps: num
  * @returns     [x + delta, rmsNorm(x + delta, weight, eps)].
  */
 export function addRmsNorm<T extends tf.Tensor>(x: T, delta: T, weight: tf.Tensor1D, eps: number): [T, T] {
-  if (hasKernel('FourfoldRmsNorm')) return fusedRmsNorm([x, delta], weight, eps) as [T, T];
-  const total = tf.add<T>(x, delta);
-  return [total, composedRmsNorm(total, weight, eps)];
+  return (hasKernel('FourfoldRmsNorm') ? fusedRmsNorm : composedRmsNorm)([x, delta], weight, eps) as [T, T];
 }
 
 /** Of one addend: [y]; of two: [sum, y]. */
@@ -45,6 +43,28 @@ function fusedRmsNorm(addends: tf.Tensor[], weight: tf.Tensor1D, eps: number): t
   return outputs;
 }
 
-function composedRmsNorm<T extends tf.Tensor>(x: T, weight: tf.Tensor1D, eps: number): T {
-  return tf.tidy(() => tf.mul(tf.mul(x, tf.rsqrt(tf.add(tf.mean(tf.square(x), -1, true), eps))), weight));
+/** As the kernel's. */
+function composedRmsNorm(addends: tf.Tensor[], weight: tf.Tensor1D, eps: number): tf.Tensor[] {
+  const [x, delta] = addends;
+  const place = gradientPlace(weight);
+  const [total, y, rstd] = offTape(() => {
+    const total = delta ? tf.add(x, delta) : x;
+    const rstd = tf.rsqrt(tf.add(tf.mean(tf.square(total), -1, true), eps)); // [.., 1]
+    return [total, tf.mul(tf.mul(total, rstd), weight), rstd];
+  });
+  const outputs = delta ? [total, y] : [y];
+  const inputs: Record<string, tf.Tensor> = { x, ...(delta && { delta }), ...(place.overTape && { weight }) };
+  const kept = [total, weight, rstd];
+  remade(y, kept, ([total, weight, rstd]) => tf.mul(tf.mul(total, rstd), weight));
+  onTape('FourfoldRmsNorm', inputs, outputs, kept, (dys, [total, weight, rstd]) => {
+    const [dtotal, dy] = delta ? dys : [undefined, dys[0]];
+    const normal = tf.mul(total, rstd);
+    const dweight = place.put(() => sumOfRows(tf.mul(dy, normal)));
+    const dnormal = tf.mul(dy, weight);
+    const own = tf.mul(tf.sub(dnormal, tf.mul(normal, tf.mean(tf.mul(dnormal, normal), -1, true))), rstd);
+    const dx = dtotal ? tf.add(own, dtotal) : own;
+    return { x: dx, ...(delta && { delta: share(dx) }), ...(dweight && { weight: dweight }) };
+  });
+  rstd.dispose();
+  return outputs;
 }

@@ -1,7 +1,7 @@
 // Legend: B batch, T tokens, H query heads, KV key-value heads, D head size.
 import * as tf from '@tensorflow/tfjs';
 import { ShapeError } from '../util/errors.js';
-import { hasKernel, onTape, runKernel } from './fused.js';
+import { hasKernel, offTape, onTape, runKernel } from './fused.js';
 
 export interface RopeOptions {
   heads: number;
@@ -71,15 +71,23 @@ function turns(positions: tf.Tensor2D, theta: number, D: number): [tf.Tensor, tf
   return [tf.expandDims(cosine, 2), tf.expandDims(sine, 2)];
 }
 
-function composedRope(qkv: tf.Tensor3D, positions: tf.Tensor2D, { heads, kvHeads, headSize, theta }: RopeOptions): tf.Tensor3D {
+function composedRope(qkv: tf.Tensor3D, positions: tf.Tensor2D, options: RopeOptions): tf.Tensor3D {
+  const output = offTape(() => turned(qkv, positions, options, 1));
+  onTape('FourfoldRope', { qkv }, [output], [positions], ([dy], [positions]) => ({
+    qkv: turned(dy as tf.Tensor3D, positions as tf.Tensor2D, options, -1),
+  }));
+  return output;
+}
+
+/** @param way 1, or -1 for the turn back. */
+function turned(qkv: tf.Tensor3D, positions: tf.Tensor2D, { heads, kvHeads, headSize, theta }: RopeOptions, way: 1 | -1): tf.Tensor3D {
   const [B, T] = qkv.shape;
   const rotated = heads + kvHeads;
   if (B * T === 0) return tf.mul(qkv, 1);
-  return tf.tidy(() => {
-    const [cosine, sine] = turns(tf.reshape(positions, [B, T]), theta, headSize);
-    const [turning, v] = tf.split(qkv, [rotated * headSize, kvHeads * headSize], 2);
-    const [a, b] = tf.split(tf.reshape(turning, [B, T, rotated, headSize]), 2, 3); // [B, T, H + KV, D/2] each
-    const turned = tf.concat([tf.sub(tf.mul(a, cosine), tf.mul(b, sine)), tf.add(tf.mul(b, cosine), tf.mul(a, sine))], 3);
-    return tf.concat([tf.reshape(turned, [B, T, rotated * headSize]), v], 2) as tf.Tensor3D;
-  });
+  const [cosine, forth] = turns(tf.reshape(positions, [B, T]), theta, headSize);
+  const sine = tf.mul(forth, way);
+  const [turning, v] = tf.split(qkv, [rotated * headSize, kvHeads * headSize], 2);
+  const [a, b] = tf.split(tf.reshape(turning, [B, T, rotated, headSize]), 2, 3); // [B, T, H + KV, D/2] each
+  const both = tf.concat([tf.sub(tf.mul(a, cosine), tf.mul(b, sine)), tf.add(tf.mul(b, cosine), tf.mul(a, sine))], 3);
+  return tf.concat([tf.reshape(both, [B, T, rotated * headSize]), v], 2) as tf.Tensor3D;
 }

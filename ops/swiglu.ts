@@ -1,7 +1,7 @@
 // Legend: F intermediate size; `..` any dimensions before it.
 import * as tf from '@tensorflow/tfjs';
 import { ShapeError } from '../util/errors.js';
-import { hasKernel, onTape, runKernel } from './fused.js';
+import { hasKernel, offTape, onTape, remade, runKernel } from './fused.js';
 
 /**
  * The gated activation of Llama's MLP: silu(gate) · up, where silu(x) = x · sigmoid(x).
@@ -24,8 +24,19 @@ function fusedSwiglu<T extends tf.Tensor>(gateUp: T): T {
 }
 
 function composedSwiglu<T extends tf.Tensor>(gateUp: T, F: number): T {
-  return tf.tidy(() => {
-    const [gate, up] = tf.split(gateUp, [F, F], gateUp.rank - 1);
-    return tf.mul(tf.mul(gate, tf.sigmoid(gate)), up) as T;
+  const parts = (x: tf.Tensor) => tf.split(x, [F, F], x.rank - 1);
+  const value = ([x]: tf.Tensor[]) => {
+    const [gate, up] = parts(x);
+    return tf.mul(tf.mul(gate, tf.sigmoid(gate)), up);
+  };
+  const output = offTape(() => value([gateUp]) as T);
+  remade(output, [gateUp], value);
+  onTape('FourfoldSwiglu', { gateUp }, [output], [gateUp], ([dy], [x]) => {
+    const [gate, up] = parts(x);
+    const open = tf.sigmoid(gate);
+    const dgate = tf.tidy(() => tf.mul(tf.mul(dy, up), tf.mul(open, tf.add(tf.mul(gate, tf.sub(1, open)), 1)))); // times silu's slope
+    const dup = tf.tidy(() => tf.mul(dy, tf.mul(gate, open)));
+    return { gateUp: tf.concat([dgate, dup], x.rank - 1) };
   });
+  return output;
 }

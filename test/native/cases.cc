@@ -70,7 +70,7 @@ Tolerance toleranceOf(const BoundKernel& bound, const Call& call, const std::str
   for (const Argument& argument : bound.arguments) {
     // As many elements out as in, and one number to count them.
     if (argument.kind == Argument::kBuffer) elementwise &= argument.integers.size() == 1 && argument.integers[0] == 0 && argument.literal == 1;
-    if (argument.kind == Argument::kInteger && argument.name == "bf16") bf16 = call.n(k) != 0 && (isa == "amx" || isa == "avx512_bf16");
+    if (argument.kind == Argument::kInteger && argument.name == "precision") bf16 = call.n(k) == 1 && (isa == "amx" || isa == "avx512_bf16");
     k += argument.kind == Argument::kInteger;
   }
   if (elementwise) return {kRoundings * kEpsilon, 0, 2 * kEpsilon};

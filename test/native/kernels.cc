@@ -109,7 +109,7 @@ void pack(const Table& table, const BoundKernel& user, const Call& call, Bytes w
   packing.integers[0] = integer("N");
   packing.integers[1] = integer("K");
   packing.integers[2] = integer("P");
-  packing.integers[3] = integer("bf16");
+  packing.integers[3] = integer("precision");
   const auto own = copyOf({weights.data, static_cast<size_t>(packing.n(0) * packing.n(1)) * sizeof(float)});
   packing.buffers[0] = own->data();
   packing.buffers[1] = packed.data();
