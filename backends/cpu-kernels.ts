@@ -35,6 +35,7 @@ export function runOnCpu(
   inputs: tf.NamedTensorInfoMap,
   attrs?: tf.NamedAttrMap,
 ): tf.TensorInfo | tf.TensorInfo[] {
+  if (name === 'UnsortedSegmentSum') return segmentSum(lender, inputs, attrs);
   const kernel = tf.getKernel(name, 'cpu');
   if (!kernel) throw new Error(`runOnCpu: tfjs has no CPU kernel ${name}`);
   const backend = cpuBackend();
@@ -65,4 +66,23 @@ export function runOnCpu(
 function typed(values: tf.TypedArray, dtype: tf.DataType): tf.TypedArray {
   const type = dtype === 'int32' ? Int32Array : dtype === 'bool' ? Uint8Array : Float32Array;
   return values instanceof type ? values : type.from(values);
+}
+
+/**
+ * The rows of x [M, ..] summed by their segment, in their order: [numSegments, ..]; ids outside are left out. tfjs's own kernel goes over all rows once
+ * for each segment, which for the gradient of an embedding is once for each word of the vocabulary.
+ */
+function segmentSum(lender: Lender, inputs: tf.NamedTensorInfoMap, attrs?: tf.NamedAttrMap): tf.TensorInfo {
+  const { x, segmentIds } = inputs as Record<string, tf.TensorInfo>;
+  const { numSegments } = attrs as unknown as { numSegments: number };
+  const rest = x.shape.slice(segmentIds.shape.length);
+  const width = rest.reduce((a, b) => a * b, 1);
+  const [values, ids] = [lender.values(x), lender.values(segmentIds)];
+  const sums = x.dtype === 'float32' ? new Float32Array(numSegments * width) : new Int32Array(numSegments * width);
+  for (let row = 0; row < ids.length; row++) {
+    const to = ids[row] * width;
+    if (ids[row] < 0 || ids[row] >= numSegments) continue;
+    for (let i = 0; i < width; i++) sums[to + i] += values[row * width + i];
+  }
+  return lender.take(sums, [numSegments, ...rest], x.dtype);
 }
