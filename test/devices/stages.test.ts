@@ -21,9 +21,10 @@ import { otherDevices } from './present.js';
 const CITIES = ['Avon', 'Brill', 'Corby', 'Derry', 'Elgin', 'Foyle', 'Goole', 'Hayle', 'Irvine', 'Jura', 'Kelso', 'Leeds'];
 const STAGES = ['pretrain', 'sft', 'reward', 'ppo'] as const;
 type Stage = (typeof STAGES)[number];
-const STEPS = 20;
+/** FOURFOLD_STEPS=20 compares the first 20. */
+const STEPS = Number(process.env.FOURFOLD_STEPS ?? 3);
 
-/** How far from native's the losses of the first 20 steps may be: rounding differs from the first step on, and each step builds on the last. */
+/** How far from native's the losses of the first steps may be: rounding differs from the first step on, and each step builds on the last. */
 const TOLERANCE: Record<Stage, number> = { pretrain: 1e-5, sft: 1e-5, reward: 1e-5, ppo: 1e-4 };
 
 const questions = CITIES.flatMap((city) => [1, 2, 3, 4].map((house) => ({ city, text: `Where is house ${house} of ${city}?` })));
