@@ -18,9 +18,6 @@ export interface DeviceDescription {
   device: Device;
   /** native only: the instruction set. */
   isa?: string;
-  /** webgpu only: the adapter's name, and the bytes that a tensor may have there. */
-  adapter?: string;
-  tensorBytes?: number;
   threads: number;
   cpu: string;
 }

@@ -184,6 +184,12 @@ function deviceTable(devices: Diagnosis['devices']): string[] {
     ...devices
       .filter((probe) => !isMeasured(probe))
       .map((probe) => `${probe.device.padEnd(widths[0])}  not here: ${(probe as { missing: string }).missing}`),
+    ...present
+      .flatMap(({ adapters = [] }) => adapters)
+      .map(
+        ({ name, backend, software, largestTensorBytes }) =>
+          `adapter  ${name} through ${backend}${software ? ', in software: for tests' : ''}, ${gibibytes(largestTensorBytes)} a tensor`,
+      ),
     'The last columns are estimated tokens a second of training: layers/width of the model. npm run bench:devices measures.',
   ];
 }

@@ -4,6 +4,7 @@ import * as tf from '@tensorflow/tfjs';
 import { isUserError } from '../util/errors.js';
 import { type DeviceDescription, precisionsOf, useDevice } from './device.js';
 import type { Measured, Probe } from './probe.js';
+import { listAdapters } from './webgpu/adapters.js';
 
 const [device, threads] = process.argv.slice(2) as [Measured['device'], string];
 /** How long and how often at least, so that the best of them is undisturbed; how long at most. */
@@ -29,7 +30,8 @@ async function fastestMs(run: () => tf.Tensor): Promise<number> {
   return Math.min(...times);
 }
 
-async function measure({ isa, adapter, tensorBytes }: DeviceDescription): Promise<Measured> {
+async function measure({ isa }: DeviceDescription): Promise<Measured> {
+  const adapters = device === 'webgpu' ? await listAdapters() : undefined;
   const [K, N] = [384, 1152];
   const b = tf.randomUniform([N, K]) as tf.Tensor2D;
   const productsMs = async (M: number) => {
@@ -46,13 +48,14 @@ async function measure({ isa, adapter, tensorBytes }: DeviceDescription): Promis
   const calls = await fastestMs(() => tf.tidy(() => Array.from({ length: CALLS }).reduce<tf.Tensor>((x) => tf.add(x, small), small)));
   return {
     device,
-    on: isa ?? adapter ?? (device === 'wasm' ? 'one thread' : 'processor'),
+    on: isa ?? adapters?.[0].name ?? (device === 'wasm' ? 'one thread' : 'processor'),
     gflops: (2 * M * K * N) / product / 1e6,
     gigabytesPerSecond: (2 * 4 * large.size) / sum / 1e6,
     callMicroseconds: (calls * 1000) / CALLS,
     memoryBytes: device === 'wasm' ? Math.min(WASM_BYTES, os.totalmem()) : device === 'webgpu' ? undefined : os.totalmem(),
-    tensorBytes,
+    tensorBytes: adapters?.[0].largestTensorBytes,
     precisions: precisionsOf(device),
+    ...(adapters && { adapters }),
   };
 }
 

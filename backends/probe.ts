@@ -11,6 +11,7 @@ import { besides } from '../util/workers.js';
 import type { Device } from './device-names.js';
 import { loadAddon } from './native/addon.js';
 import { findPackage } from './packages.js';
+import type { WebgpuAdapter } from './webgpu/adapters.js';
 
 /** The devices that `auto` chooses among. */
 export const PROBED = ['native', 'tensorflow', 'webgpu', 'wasm'] as const satisfies readonly Device[];
@@ -32,6 +33,8 @@ export interface Measured {
   /** The largest single tensor, where there is such a limit. */
   tensorBytes?: number;
   precisions: string[];
+  /** webgpu only: what Dawn finds here. */
+  adapters?: WebgpuAdapter[];
 }
 
 /** What was found of a device: its measurements, or why it is not there. */
@@ -126,7 +129,7 @@ export const SIZES: readonly Size[] = [
 const WORK = {
   native: { perWidth: 60, perScore: 0, calls: 0 },
   webgpu: { perWidth: 120, perScore: 0, calls: 40 },
-  composed: { perWidth: 400, perScore: 30, calls: 150 },
+  composed: { perWidth: 1500, perScore: 30, calls: 800 },
 };
 
 /**
