@@ -13,13 +13,14 @@ export function tensorflowMissing(): string | undefined {
 }
 
 function locate(): { file?: string; missing?: string } {
+  let missing = `neither ${TENSORFLOW_PACKAGES.join(' nor ')} is installed`;
   for (const name of TENSORFLOW_PACKAGES) {
     const file = findPackage('tensorflow', name);
     if (!file) continue;
-    if (!sharesTfjs(file)) return { missing: `${name} at ${file} has a tfjs of its own` };
-    return { file };
+    if (sharesTfjs(file)) return { file };
+    missing = `${name} at ${file} has a tfjs of its own`;
   }
-  return { missing: `neither ${TENSORFLOW_PACKAGES.join(' nor ')} is installed` };
+  return { missing };
 }
 
 /**
