@@ -115,7 +115,10 @@ export async function buildAddon({ compiler, platform = process.platform, arch =
   try {
     const units = [...engineUnits(arch), [path.join(sources, 'addon.cc'), ['-fexceptions']]];
     const objects = await compileUnits({ compiler, units, directory, flags: [...position, ...flags, '-I', headers.include_dir], log });
-    const link = { darwin: ['-dynamiclib', '-undefined', 'dynamic_lookup'], win32: ['-shared'] }[platform] ?? ['-shared', '-Wl,--gc-sections'];
+    const link = { darwin: ['-dynamiclib', '-undefined', 'dynamic_lookup'], win32: ['-shared'] }[platform] ?? [
+      '-shared',
+      '-Wl,--gc-sections',
+    ];
     const libraries = platform === 'win32' ? [await importLibrary(compiler, arch, directory, headers, log)] : [];
     await execute(compiler, [...link, '-pthread', ...flags, ...linkFlags, '-o', temporary, ...objects, ...libraries], log);
     renameSync(temporary, output);
