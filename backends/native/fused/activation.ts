@@ -1,6 +1,7 @@
 import type { TensorInfo } from '@tensorflow/tfjs';
+import { matrixShape } from '../../matrix-shape.js';
 import type { NativeEngine } from '../backend.js';
-import { matrixShape, register } from './register.js';
+import { register } from './register.js';
 
 /** The kernels behind ops/swiglu.ts and ops/gelu.ts. */
 export function registerActivations(engine: NativeEngine): void {

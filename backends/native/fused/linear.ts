@@ -1,8 +1,9 @@
 import type { TensorInfo } from '@tensorflow/tfjs';
+import { matrixShape } from '../../matrix-shape.js';
 import { PRECISIONS, type Precision } from '../../precision.js';
 import { multipliesBf16 } from '../addon.js';
 import type { NativeEngine } from '../backend.js';
-import { matrixShape, register } from './register.js';
+import { register } from './register.js';
 
 interface Attributes {
   activation?: 'gelu' | 'gelu_new';

@@ -1,6 +1,7 @@
 import type { TensorInfo } from '@tensorflow/tfjs';
+import { matrixShape } from '../../matrix-shape.js';
 import type { NativeEngine } from '../backend.js';
-import { matrixShape, register } from './register.js';
+import { register } from './register.js';
 
 /** The kernels behind ops/rms-norm.ts and ops/layer-norm.ts. With `delta` the first output is x + delta. */
 export function registerNorms(engine: NativeEngine): void {

@@ -11,9 +11,3 @@ export function register<Attributes>(
     kernelFunc: ({ inputs, attrs }) => run(inputs as Record<string, tf.TensorInfo>, attrs as unknown as Attributes),
   });
 }
-
-/** Rows and row length of a tensor taken as a matrix [M, C]. */
-export function matrixShape(tensor: tf.TensorInfo): [number, number] {
-  const C = tensor.shape[tensor.shape.length - 1];
-  return [tensor.shape.slice(0, -1).reduce((a, b) => a * b, 1), C];
-}

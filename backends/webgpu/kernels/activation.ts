@@ -1,4 +1,5 @@
-import { elementwise, matrixShape, register, runElementwise, sizeOf } from './common.js';
+import { matrixShape } from '../../matrix-shape.js';
+import { elementwise, register, runElementwise, sizeOf } from './common.js';
 
 export type Activation = 'gelu' | 'gelu_new';
 

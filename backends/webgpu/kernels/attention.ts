@@ -72,6 +72,23 @@ const o = (t: string, head: string, D: number) => `((b * numbers.T + ${t}) * num
 const loadSegments = (rows: number) =>
   `if (lane < ${rows}u) { segmentOf[lane] = segments[b * numbers.T + min(start + lane, numbers.T - 1u)]; }`;
 
+/** Keys and values stream past, tile by tile and in their order: `code` runs for each key `t`, place `j` of its tile, that the own query sees. */
+function overKeys(h: ReturnType<typeof heads>, D: number, code: string): string {
+  return `for (var start = 0u; start < end; start += ${h.rows}u) {
+  ${h.load('keys', 'qkv', k('token', 'kvHead', D), 'numbers.T - 1u')}
+  ${h.load('values', 'qkv', v('token', 'kvHead', D), 'numbers.T - 1u')}
+  ${loadSegments(h.rows)}
+  workgroupBarrier();
+  for (var j = 0u; j < ${h.rows}u; j++) {
+    let t = start + j;
+    if (t < numbers.T && segment >= 0 && segmentOf[j] == segment && (t <= own || numbers.causal == 0u)) {
+      ${code}
+    }
+  }
+  workgroupBarrier();
+}`;
+}
+
 /** One query a lane; its softmax is kept up while keys stream past, in their order. */
 function forward(D: number): Shader {
   const h = heads(D, 2);
@@ -87,15 +104,10 @@ ${h.own('query')} ${h.own('sum')}
 ${h.read('query', 'qkv', q('mine', 'head', D))}
 var top = -3.4e38f;
 var weight = 0f;
-for (var start = 0u; start < end; start += ${h.rows}u) {
-  ${h.load('keys', 'qkv', k('token', 'kvHead', D), 'numbers.T - 1u')}
-  ${h.load('values', 'qkv', v('token', 'kvHead', D), 'numbers.T - 1u')}
-  ${loadSegments(h.rows)}
-  workgroupBarrier();
-  for (var j = 0u; j < ${h.rows}u; j++) {
-    let t = start + j;
-    if (t < numbers.T && segment >= 0 && segmentOf[j] == segment && (t <= own || numbers.causal == 0u)) {
-      ${h.dot('score', 'query', 'keys')}
+${overKeys(
+  h,
+  D,
+  `${h.dot('score', 'query', 'keys')}
       score *= numbers.scale;
       if (score > top) {
         let shrink = select(exp(top - score), 0f, weight == 0f);
@@ -105,11 +117,8 @@ for (var start = 0u; start < end; start += ${h.rows}u) {
       }
       let p = exp(score - top);
       weight += p;
-      ${h.each(`sum[d] += p * ${h.at('values')};`)}
-    }
-  }
-  workgroupBarrier();
-}
+      ${h.each(`sum[d] += p * ${h.at('values')};`)}`,
+)}
 if (own < numbers.T) {
   let share = select(1 / weight, 0f, segment < 0);
   ${h.write('o', o('own', 'head', D), 'sum[d] * share')}
@@ -151,22 +160,14 @@ ${h.read('query', 'qkv', q('mine', 'head', D))}
 ${h.read('error', 'dy', o('mine', 'head', D))}
 let whole = lse[(b * numbers.H + head) * numbers.T + mine];
 let level = delta[(b * numbers.H + head) * numbers.T + mine];
-for (var start = 0u; start < end; start += ${h.rows}u) {
-  ${h.load('keys', 'qkv', k('token', 'kvHead', D), 'numbers.T - 1u')}
-  ${h.load('values', 'qkv', v('token', 'kvHead', D), 'numbers.T - 1u')}
-  ${loadSegments(h.rows)}
-  workgroupBarrier();
-  for (var j = 0u; j < ${h.rows}u; j++) {
-    let t = start + j;
-    if (t < numbers.T && segment >= 0 && segmentOf[j] == segment && (t <= own || numbers.causal == 0u)) {
-      ${h.dot('score', 'query', 'keys')}
+${overKeys(
+  h,
+  D,
+  `${h.dot('score', 'query', 'keys')}
       ${h.dot('pull', 'error', 'values')}
       let ds = exp(score * numbers.scale - whole) * (pull - level) * numbers.scale;
-      ${h.each(`sum[d] += ds * ${h.at('keys')};`)}
-    }
-  }
-  workgroupBarrier();
-}
+      ${h.each(`sum[d] += ds * ${h.at('keys')};`)}`,
+)}
 if (own < numbers.T) { ${h.write('dqkv', q('own', 'head', D), 'sum[d]')} }`,
   };
 }

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { matrixShape } from '../../matrix-shape.js';
 import type { WebgpuEngine } from '../engine.js';
 import type { Bindings, Shader } from '../shader.js';
 
@@ -17,12 +18,6 @@ export function register<Attributes>(
 }
 
 export const sizeOf = (tensor: tf.TensorInfo) => tensor.shape.reduce((a, b) => a * b, 1);
-
-/** Rows and row length of a tensor taken as a matrix [M, C]. */
-export function matrixShape(tensor: tf.TensorInfo): [number, number] {
-  const C = tensor.shape[tensor.shape.length - 1];
-  return [tensor.shape.slice(0, -1).reduce((a, b) => a * b, 1), C];
-}
 
 const EACH = 256;
 

@@ -1,8 +1,9 @@
 // Legend: M rows (tokens), C hidden size, V vocabulary.
 import type { TensorInfo } from '@tensorflow/tfjs';
+import { matrixShape } from '../../matrix-shape.js';
 import type { WebgpuEngine } from '../engine.js';
 import type { Shader } from '../shader.js';
-import { elementwise, matrixShape, reductions, register, runElementwise, sizeOf } from './common.js';
+import { elementwise, reductions, register, runElementwise, sizeOf } from './common.js';
 import { multiply } from './matmul.js';
 
 interface CrossEntropyAttributes {

@@ -1,5 +1,6 @@
+import { matrixShape } from '../../matrix-shape.js';
 import { type Activation, GELU_GRAD } from './activation.js';
-import { addColumnSums, elementwise, matrixShape, register, runElementwise, sizeOf } from './common.js';
+import { addColumnSums, elementwise, register, runElementwise, sizeOf } from './common.js';
 import { multiply } from './matmul.js';
 
 interface Attributes {

@@ -1,6 +1,7 @@
+import { matrixShape } from '../../matrix-shape.js';
 import type { WebgpuEngine } from '../engine.js';
 import type { Shader } from '../shader.js';
-import { addColumnSums, matrixShape, reductions, register } from './common.js';
+import { addColumnSums, reductions, register } from './common.js';
 
 const LANES = 64;
 

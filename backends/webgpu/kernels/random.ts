@@ -1,6 +1,7 @@
 import type { TensorInfo } from '@tensorflow/tfjs';
+import { matrixShape } from '../../matrix-shape.js';
 import type { WebgpuEngine } from '../engine.js';
-import { elementwise, matrixShape, register, runElementwise } from './common.js';
+import { elementwise, register, runElementwise } from './common.js';
 
 /** `philox(key, counter)`: ten rounds of Philox 4×32; the twin of util/random.ts. Source: Salmon et al. 2011. */
 const PHILOX = `
