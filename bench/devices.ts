@@ -4,11 +4,12 @@
  *
  *     npm run bench:devices -- [--shapes S1,S2] [--devices native,tensorflow,webgpu,wasm] [--rounds 3] [--threads 2] [--steps 5] [--warm-up 2]
  *
+ * The devices `pytorch-cpu` and `pytorch-cuda` are PyTorch, compiled and in fp32 (TF32 off, PyTorch's default); --python names one that has it.
  * A software adapter (SwiftShader) is hundreds of times slower than the processor: give it S1 and `--rounds 1 --steps 1 --warm-up 1`.
  */
 import os from 'node:os';
 import { parseArgs } from 'node:util';
-import { runOurs } from './child.js';
+import { benchPath, pythonPath, runJson, runOurs } from './child.js';
 import { median, megabytes, rate, ratio, table } from './figures.js';
 
 interface Run {
@@ -26,8 +27,16 @@ const { values } = parseArgs({
     threads: { type: 'string', default: '2' },
     steps: { type: 'string', default: '5' },
     'warm-up': { type: 'string', default: '2' },
+    python: { type: 'string' },
   },
 });
+
+function train(shape: string, device: string): Promise<Run> {
+  const { threads, steps } = values;
+  if (!device.startsWith('pytorch-')) return runOurs<Run>('ours-train.ts', [shape, 'fp32', threads, steps, device, values['warm-up']]);
+  const options = ['--device', device.slice('pytorch-'.length), '--mode', 'compile', '--threads', threads, '--steps', steps];
+  return runJson<Run>(pythonPath(values.python), [benchPath('peers/train.py'), shape, ...options]);
+}
 
 const rows: string[][] = [];
 for (const shape of values.shapes.split(',')) {
@@ -35,7 +44,7 @@ for (const shape of values.shapes.split(',')) {
   for (let round = 0; round < Number(values.rounds); round++) {
     for (const [device, list] of runs) {
       try {
-        list.push(await runOurs<Run>('ours-train.ts', [shape, 'fp32', values.threads, values.steps, device, values['warm-up']]));
+        list.push(await train(shape, device));
         console.error(`${shape} ${device} round ${round + 1}: ${rate(list.at(-1)!.tokensPerSecond)} tokens/s`);
       } catch (error) {
         const reason =

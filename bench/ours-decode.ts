@@ -1,10 +1,10 @@
 /**
  * One decoding benchmark of fourfold, greedy: prints one line of JSON as peers/llama-cpp.js and peers/generate.py do.
  *
- *     node --import tsx bench/ours-decode.ts CHECKPOINT --precision fp32 --batch 1 --threads 1 --tokens 200
+ *     node --import tsx bench/ours-decode.ts CHECKPOINT --precision fp32 --batch 1 --threads 1 --tokens 200 [--device webgpu]
  */
 import { parseArgs } from 'node:util';
-import { useDevice } from '../backends/device.js';
+import { type Device, useDevice } from '../backends/device.js';
 import { loadCheckpoint } from '../checkpoints/load.js';
 import { parametersFrom } from '../model/parameters.js';
 import { setPrecision } from '../ops/precision.js';
@@ -20,6 +20,7 @@ const { values, positionals } = parseArgs({
     batch: { type: 'string', default: '1' },
     threads: { type: 'string', default: '1' },
     tokens: { type: 'string', default: '200' },
+    device: { type: 'string', default: 'native' },
     repeats: { type: 'string', default: '3' },
   },
 });
@@ -28,7 +29,7 @@ const maxTokens = Number(values.tokens);
 /** The peers' prompt: row i starts with 5 + i. */
 const prompts = Array.from({ length: batch }, (_, row) => Array.from({ length: 16 }, (_, i) => (i === 0 ? 5 + row : 5 + i)));
 
-const device = await useDevice('native', { threads: Number(values.threads) });
+const device = await useDevice(values.device as Device, { threads: Number(values.threads) });
 setPrecision(values.precision as Precision);
 const { config, weights } = await loadCheckpoint(positionals[0]);
 const model = { config, parameters: parametersFrom(config, weights) };
@@ -50,7 +51,7 @@ const runs = [];
 for (let i = 0; i < Number(values.repeats); i++) runs.push(await run());
 console.log(
   JSON.stringify({
-    engine: `fourfold ${device.isa}`,
+    engine: `fourfold ${device.isa ?? device.device}`,
     precision: values.precision,
     batch,
     threads: device.threads,

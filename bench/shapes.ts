@@ -17,11 +17,11 @@ const common = {
   bias: false,
 } as const;
 
-function gpt2(layers: number, heads: number, width: number, T: number): ModelConfig {
+function gpt2(layers: number, heads: number, width: number, T: number, vocabulary = 65): ModelConfig {
   return {
     ...common,
     architecture: 'gpt2',
-    vocab_size: 65,
+    vocab_size: vocabulary,
     hidden_size: width,
     num_hidden_layers: layers,
     num_attention_heads: heads,
@@ -36,6 +36,9 @@ function gpt2(layers: number, heads: number, width: number, T: number): ModelCon
 export const TRAIN_SHAPES: Record<string, TrainShape> = {
   S1: { config: gpt2(4, 4, 128, 64), B: 12, T: 64 },
   S2: { config: gpt2(6, 6, 384, 256), B: 8, T: 256 },
+  // For GPUs: S2 in a batch that fills one, and GPT-2 as it was published.
+  S2x64: { config: gpt2(6, 6, 384, 256), B: 64, T: 256 },
+  GPT2: { config: gpt2(12, 12, 768, 1024, 50257), B: 8, T: 1024 },
   S3: {
     config: {
       ...common,

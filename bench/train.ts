@@ -8,7 +8,7 @@ import os from 'node:os';
 import { parseArgs } from 'node:util';
 import { benchPath, pythonPath, runJson, runOurs } from './child.js';
 import { median, megabytes, percent, rate, ratio, table } from './figures.js';
-import { PRECISIONS, type Precision, TRAIN_SHAPES } from './shapes.js';
+import { PRECISIONS, type Precision } from './shapes.js';
 
 interface Run {
   engine: string;
@@ -28,7 +28,7 @@ const IDLE = 0.1;
 
 const { values } = parseArgs({
   options: {
-    shapes: { type: 'string', default: Object.keys(TRAIN_SHAPES).join() },
+    shapes: { type: 'string', default: Object.keys(TARGETS.fp32).join() },
     precisions: { type: 'string', default: PRECISIONS.join() },
     rounds: { type: 'string', default: '5' },
     threads: { type: 'string', default: '2' },

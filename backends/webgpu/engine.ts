@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { UserError } from '../../util/errors.js';
+import { emptyPlan, type Plan, watched } from './plan.js';
 import { type Bindings, type Pipeline, pipelineOf, present, type Shader, uniformsOf } from './shader.js';
-import type { AdapterInfo, GpuBuffer, GpuDevice, TfjsBackend, TfjsBackendClass } from './types.js';
+import type { AdapterInfo, ComputePass, GpuBuffer, GpuDevice, TensorData, TfjsBackend, TfjsBackendClass } from './types.js';
 
 /** What was asked of the GPU since the counts were last taken. */
 export interface WebgpuCounts {
@@ -20,6 +21,9 @@ const zero = (): WebgpuCounts => ({ dispatches: 0, submits: 0, reads: 0, readByt
 /** STORAGE | COPY_SRC | COPY_DST, and UNIFORM | COPY_DST: the numbers of the WebGPU specification. */
 const STORAGE = 0x80 | 0x04 | 0x08;
 const UNIFORM = 0x40 | 0x08;
+const WAS_READ = 'a tensor was read';
+/** tfjs's flag for computing with small tensors on the processor. */
+const ON_HOST = 'WEBGPU_CPU_FORWARD';
 /** Dispatches before what is recorded goes to the GPU; tfjs's own number. */
 const BATCH = 15;
 
@@ -38,6 +42,18 @@ export interface WebgpuEngine extends TfjsBackend {
   /** Puts a tensor that only a kernel needed back at its disposal. */
   release(tensor: tf.TensorInfo): void;
   takeCounts(): WebgpuCounts;
+  /** Puts values into a tensor's buffer, after the commands that were recorded before. */
+  overwrite(tensor: tf.TensorInfo, values: Float32Array | Int32Array): void;
+  /** From here to `recordEnd` all commands are written down, too. */
+  recordBegin(): Plan;
+  /** @returns why the plan cannot be replayed, or undefined. */
+  recordEnd(): string | undefined;
+  /** Says that the plan that is being recorded cannot be replayed. */
+  spoil(reason: string): void;
+  /** Sends the plan's commands again; false when a tensor that it used lies elsewhere by now, or the GPU is another one. */
+  replay(plan: Plan): boolean;
+  /** Gives back what the plan kept. */
+  forget(plan: Plan): void;
   /** Whether the GPU is gone, and with it every tensor. */
   readonly isLost: boolean;
 }
@@ -51,6 +67,8 @@ export function createEngine(Base: TfjsBackendClass, device: GpuDevice, info: Ad
     private failure: UserError | undefined;
     /** The tensor that is being given memory, for the message when there is none. */
     private wanted = 'a buffer';
+    private recording: Plan | undefined;
+    private readonly plans = new Set<Plan>();
     isLost = false;
 
     constructor() {
@@ -113,21 +131,126 @@ export function createEngine(Base: TfjsBackendClass, device: GpuDevice, info: Ad
       const data = uniformsOf(shader, numbers);
       const uniforms = this.bufferManager.acquireBuffer(data.byteLength, UNIFORM);
       this.device.queue.writeBuffer(uniforms, 0, data);
-      this.uniformPendingDisposal.push(uniforms);
+      (this.recording?.numbers ?? this.uniformPendingDisposal).push(uniforms);
       const group = this.device.createBindGroup({
         layout: pipeline.layout,
         entries: [...buffers, uniforms].map((buffer, binding) => ({ binding, resource: { buffer } })),
       });
-      this.ensureCommandEncoderReady();
-      this.computePassEncoder ??= this.commandEncoder.beginComputePass();
-      this.computePassEncoder.setPipeline(pipeline.pipeline);
-      this.computePassEncoder.setBindGroup(0, group);
-      this.computePassEncoder.dispatchWorkgroups(x, y, z);
+      const pass = this.pass();
+      pass.setPipeline(pipeline.pipeline);
+      pass.setBindGroup(0, group);
+      pass.dispatchWorkgroups(x, y, z);
       this.counts.dispatches++;
       if (++this.dispatchCountInPass >= BATCH) {
         this.endComputePassEncoder();
         this.submitQueue();
       }
+    }
+
+    private pass(): ComputePass {
+      this.ensureCommandEncoderReady();
+      if (!this.computePassEncoder) {
+        const pass = this.commandEncoder!.beginComputePass();
+        this.computePassEncoder = this.recording ? watched(pass, this.recording) : pass;
+      }
+      return this.computePassEncoder;
+    }
+
+    /** Sends what is recorded to the GPU. */
+    private flush(): void {
+      if (!this.commandEncoder) return;
+      this.endComputePassEncoder();
+      this.submitQueue();
+    }
+
+    overwrite({ dataId, shape }: tf.TensorInfo, values: Float32Array | Int32Array): void {
+      if (elements(shape) === 0) return;
+      if (this.recording && !this.recording.born.has(dataId)) this.spoil('a tensor from before the recording was written to');
+      const buffer = this.bufferOf({ dataId, shape, dtype: 'float32' });
+      this.flush();
+      this.device.queue.writeBuffer(buffer, 0, values);
+      this.recording?.commands.push({ buffer, values: values.slice() });
+      this.counts.uploads++;
+      this.counts.uploadBytes += values.byteLength;
+    }
+
+    recordBegin(): Plan {
+      if (this.recording) throw new Error('webgpu record: a plan is being recorded already');
+      this.flush();
+      this.recording = emptyPlan();
+      // Small tensors would be computed with here, and what came of them be the same in every replay.
+      tf.env().set(ON_HOST, false);
+      return this.recording;
+    }
+
+    recordEnd(): string | undefined {
+      const { recording: plan } = this;
+      if (!plan) throw new Error('webgpu record: no plan is being recorded');
+      this.flush();
+      this.recording = undefined;
+      tf.env().set(ON_HOST, true);
+      const buffers = new Set(plan.used.values());
+      for (const [dataId, buffer] of plan.used) {
+        if (plan.born.has(dataId)) continue;
+        if (!this.tensorMap.has(dataId)) plan.spoiled ??= 'a tensor from before the recording was disposed of';
+        plan.before.push([dataId, buffer]);
+      }
+      for (const free of this.bufferManager.freeBuffers.values()) {
+        for (const buffer of free.filter((buffer) => buffers.has(buffer))) {
+          free.splice(free.indexOf(buffer), 1);
+          plan.owned.push(buffer);
+          this.bufferManager.numFreeBuffers--;
+        }
+      }
+      plan.used.clear();
+      plan.born.clear();
+      this.plans.add(plan);
+      return plan.spoiled;
+    }
+
+    spoil(reason: string): void {
+      if (this.recording) this.recording.spoiled ??= reason;
+    }
+
+    replay(plan: Plan): boolean {
+      this.check();
+      if (!this.plans.has(plan) || !plan.before.every(([dataId, buffer]) => this.lies(dataId, buffer))) return false;
+      this.flush();
+      for (const command of plan.commands) {
+        if ('values' in command) {
+          this.flush();
+          this.device.queue.writeBuffer(command.buffer, 0, command.values);
+          continue;
+        }
+        const pass = this.pass();
+        pass.setPipeline(command.pipeline);
+        pass.setBindGroup(0, command.group);
+        pass.dispatchWorkgroups(...command.groups);
+        this.counts.dispatches++;
+      }
+      this.flush();
+      return true;
+    }
+
+    private lies(dataId: tf.DataId, buffer: GpuBuffer): boolean {
+      return this.tensorMap.has(dataId) && this.tensorMap.get(dataId).resource === buffer;
+    }
+
+    forget(plan: Plan): void {
+      if (!this.plans.delete(plan)) return;
+      for (const buffer of plan.numbers) this.bufferManager.releaseBuffer(buffer);
+      for (const buffer of plan.owned) {
+        this.freeOf(buffer).push(buffer);
+        this.bufferManager.numFreeBuffers++;
+      }
+    }
+
+    /** The buffers that a new tensor may get in the place of one like this. */
+    private freeOf({ size, usage }: GpuBuffer): GpuBuffer[] {
+      const { freeBuffers } = this.bufferManager;
+      const key = `${size}_${usage}`;
+      if (!freeBuffers.has(key)) freeBuffers.set(key, []);
+      return freeBuffers.get(key)!;
     }
 
     private bufferOf(binding: tf.TensorInfo | GpuBuffer | undefined): GpuBuffer {
@@ -149,7 +272,20 @@ export function createEngine(Base: TfjsBackendClass, device: GpuDevice, info: Ad
     override recordAndSubmit(...program: unknown[]): void {
       this.check();
       this.counts.dispatches++;
+      this.pass(); // which it would begin itself, and no plan would see
       super.recordAndSubmit(...program);
+    }
+
+    override makeUniforms(numbers: unknown): object {
+      const binding = super.makeUniforms(numbers);
+      if (this.recording) this.recording.numbers.push(this.uniformPendingDisposal.pop()!);
+      return binding;
+    }
+
+    override write(values: tf.backend_util.BackendValues | null, shape: number[], dtype: tf.DataType): tf.DataId {
+      const dataId = super.write(values, shape, dtype);
+      this.recording?.born.add(dataId);
+      return dataId;
     }
 
     override submitQueue(): void {
@@ -161,7 +297,11 @@ export function createEngine(Base: TfjsBackendClass, device: GpuDevice, info: Ad
     override uploadToGPU(dataId: tf.DataId): void {
       this.check();
       const data = this.tensorMap.get(dataId);
-      if (data.resource) return;
+      if (!data.resource) this.giveBuffer(dataId, data);
+      this.recording?.used.set(dataId, data.resource!);
+    }
+
+    private giveBuffer(dataId: tf.DataId, data: TensorData): void {
       const bytes = 4 * elements(data.shape);
       if (bytes === 0) {
         data.values = null;
@@ -170,12 +310,23 @@ export function createEngine(Base: TfjsBackendClass, device: GpuDevice, info: Ad
       }
       this.wanted = `[${data.shape}] of ${data.dtype}, ${mib(bytes)}`;
       refuseTooLarge(this.wanted, bytes, this.device.limits);
-      if (data.values) {
-        this.counts.uploads++;
-        this.counts.uploadBytes += bytes;
+      const { values } = data;
+      const typed = values && (data.dtype === 'float32' ? Float32Array : Int32Array).from(values as ArrayLike<number>);
+      const { recording } = this;
+      if (recording && !recording.born.has(dataId)) {
+        // One that no command has used yet: a replay must not write into a tensor that outlives it.
+        data.resource = this.bufferManager.acquireBuffer(bytes, STORAGE, false, false);
+        this.freeOf(data.resource); // which the manager looks for when the buffer is released
+        if (typed) this.device.queue.writeBuffer(data.resource, 0, typed);
+        data.values = null;
+      } else {
+        super.uploadToGPU(dataId);
+        if (typed) recording?.commands.push({ buffer: data.resource!, values: typed });
       }
-      super.uploadToGPU(dataId);
       this.check(); // memory that is not there is reported at once
+      if (!typed) return;
+      this.counts.uploads++;
+      this.counts.uploadBytes += bytes;
     }
 
     override async getBufferData(buffer: GpuBuffer): Promise<ArrayBuffer> {
@@ -195,10 +346,12 @@ export function createEngine(Base: TfjsBackendClass, device: GpuDevice, info: Ad
     }
 
     override async read(dataId: tf.DataId): Promise<tf.backend_util.BackendValues> {
+      this.spoil(WAS_READ);
       return this.empty(dataId) ?? super.read(dataId);
     }
 
     override readSync(dataId: tf.DataId): tf.backend_util.BackendValues {
+      this.spoil(WAS_READ);
       return this.empty(dataId) ?? super.readSync(dataId);
     }
 

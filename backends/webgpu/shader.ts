@@ -2,6 +2,8 @@ import type { TensorInfo } from '@tensorflow/tfjs';
 import type { GpuBuffer, GpuDevice } from './types.js';
 
 type Scalar = 'f32' | 'i32' | 'u32';
+/** What a buffer is an array of: vec4f for one that is read 4 elements at a time, of which it must hold a multiple. */
+type Element = Scalar | 'vec4f';
 
 /** A compute shader in WGSL. What it declares of buffers and numbers is put in front of `code`. */
 export interface Shader {
@@ -20,7 +22,7 @@ export interface Shader {
 }
 
 /** Buffers of a shader; those that a variant lacks are left out, or undefined. */
-export type Buffers = Readonly<Record<string, Scalar | `${Scalar} written` | undefined>>;
+export type Buffers = Readonly<Record<string, Element | `${Element} written` | undefined>>;
 
 export type Bindings = Record<string, TensorInfo | GpuBuffer | undefined>;
 
@@ -31,7 +33,7 @@ export interface Pipeline {
 
 /** The buffers that a shader has, in the order of their bindings. */
 export function present(buffers: Buffers): Record<string, string> {
-  return Object.fromEntries(Object.entries(buffers).filter((entry): entry is [string, Scalar] => entry[1] !== undefined));
+  return Object.fromEntries(Object.entries(buffers).filter((entry): entry is [string, Element] => entry[1] !== undefined));
 }
 
 /** The whole text of a shader. */

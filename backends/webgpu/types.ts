@@ -10,12 +10,13 @@ export interface ComputePass {
   setPipeline(pipeline: object): void;
   setBindGroup(index: number, group: object): void;
   dispatchWorkgroups(x: number, y: number, z: number): void;
+  end(): void;
 }
 
 export interface GpuDevice {
   readonly limits: Record<string, number>;
   readonly lost: Promise<{ reason: string; message: string }>;
-  readonly queue: { writeBuffer(buffer: GpuBuffer, offset: number, data: ArrayBuffer): void };
+  readonly queue: { writeBuffer(buffer: GpuBuffer, offset: number, data: ArrayBuffer | Float32Array | Int32Array): void };
   addEventListener(type: 'uncapturederror', listener: (event: GpuErrorEvent) => void): void;
   createBindGroup(descriptor: object): object;
   createBindGroupLayout(descriptor: object): object;
@@ -64,14 +65,17 @@ export interface TfjsBackend extends tf.KernelBackend {
   readonly bufferManager: {
     readonly numBytesUsed: number;
     readonly numBytesAllocated: number;
-    acquireBuffer(bytes: number, usage: number): GpuBuffer;
+    numFreeBuffers: number;
+    /** Buffers of no tensor, by size and usage. */
+    readonly freeBuffers: Map<string, GpuBuffer[]>;
+    acquireBuffer(bytes: number, usage: number, mapped?: boolean, reuse?: boolean): GpuBuffer;
     releaseBuffer(buffer: GpuBuffer, reuse?: boolean): void;
   };
   /** Data that recorded commands use: freed after they are submitted. */
   readonly commandQueueOwnedIds: WeakSet<object>;
   /** Buffers that go back to the manager after the next submission. */
   readonly uniformPendingDisposal: GpuBuffer[];
-  readonly commandEncoder: { beginComputePass(): ComputePass };
+  readonly commandEncoder: { beginComputePass(): ComputePass } | null;
   computePassEncoder: ComputePass | null;
   dispatchCountInPass: number;
   makeTensorInfo(shape: number[], dtype: tf.DataType): tf.TensorInfo;
@@ -81,6 +85,7 @@ export interface TfjsBackend extends tf.KernelBackend {
   uploadToGPU(dataId: tf.DataId): void;
   getBufferData(buffer: GpuBuffer): Promise<ArrayBuffer>;
   convertAndCacheOnCPU(dataId: tf.DataId, values: tf.backend_util.BackendValues): tf.backend_util.BackendValues;
+  makeUniforms(numbers: unknown): object;
   recordAndSubmit(...program: unknown[]): void;
   write(values: tf.backend_util.BackendValues | null, shape: number[], dtype: tf.DataType): tf.DataId;
   read(dataId: tf.DataId): Promise<tf.backend_util.BackendValues>;

@@ -28,6 +28,8 @@ class Shape:
 SHAPES = {
     "S1": Shape("gpt2", layers=4, heads=4, width=128, vocabulary=65, context=64, batch=12),
     "S2": Shape("gpt2", layers=6, heads=6, width=384, vocabulary=65, context=256, batch=8),
+    "S2x64": Shape("gpt2", layers=6, heads=6, width=384, vocabulary=65, context=256, batch=64),
+    "GPT2": Shape("gpt2", layers=12, heads=12, width=768, vocabulary=50257, context=1024, batch=8),
     "S3": Shape("llama", layers=8, heads=8, width=512, vocabulary=8192, context=512, batch=4, intermediate=1376),
 }
 
@@ -135,7 +137,8 @@ class Llama(nn.Module):
 
     def forward(self, ids, targets):
         x = self.embed_tokens(ids)  # [B, T, C]
-        dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
+        on = x.device.type
+        dtype = torch.get_autocast_dtype(on) if torch.is_autocast_enabled(on) else x.dtype
         cos, sin = self.cos.to(dtype), self.sin.to(dtype)
         for layer in self.layers:
             x = layer(x, cos, sin)

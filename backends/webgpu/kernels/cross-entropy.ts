@@ -15,9 +15,10 @@ interface CrossEntropyAttributes {
   dtable?: boolean;
 }
 
-/** Logits in memory at once: 16 MB. */
+/** Rows whose logits are in memory at once: at least those of 16 MB, and with more than a GPU is busy with. */
 const TOGETHER = 2 ** 22;
-const LANES = 64;
+const ROWS = 512;
+const LANES = 256;
 
 /** A workgroup a row of the logits [rows, V] of some rows from `first` on: `each(code)` runs over its elements `z[i]`. */
 function rowsOfLogits({ name, buffers, numbers, code, declarations = '' }: Omit<Shader, 'lanes'>): Shader {
@@ -162,7 +163,7 @@ function inChunks(
 ): void {
   const [M, C] = matrixShape(hidden);
   const V = table.shape[0];
-  const together = Math.min(M, Math.max(64, Math.floor(TOGETHER / V)));
+  const together = Math.min(M, Math.max(ROWS, Math.floor(TOGETHER / V)));
   const { dhidden, dtable, fresh } = into;
   if (M === 0) {
     if (dtable && fresh) runElementwise(engine, FILL, { y: dtable }, V * C, { value: 0 });

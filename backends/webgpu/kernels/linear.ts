@@ -1,7 +1,8 @@
 import { matrixShape } from '../../matrix-shape.js';
 import { type Activation, GELU_GRAD } from './activation.js';
-import { addColumnSums, elementwise, register, runElementwise, sizeOf } from './common.js';
+import { elementwise, register, runElementwise, sizeOf } from './common.js';
 import { multiply } from './matmul.js';
+import { addColumnSums } from './sums.js';
 
 interface Attributes {
   activation?: Activation;

@@ -1,7 +1,8 @@
 import { matrixShape } from '../../matrix-shape.js';
 import type { WebgpuEngine } from '../engine.js';
 import type { Shader } from '../shader.js';
-import { addColumnSums, reductions, register } from './common.js';
+import { reductions, register } from './common.js';
+import { addColumnSums } from './sums.js';
 
 const LANES = 64;
 

@@ -47,7 +47,14 @@ const DROPOUT = shader(
   { threshold: 'u32', kept: 'f32' },
   'y[i] = select(0f, x[i] * numbers.kept, word >= numbers.threshold);',
 );
-const NOISE = shader('noise', { scale: 'f32' }, {}, 'y[i] = x[i] + scale[m] * (f32(i32((word >> 7u) | 1u) - 16777216) / 16777216);');
+// The product is rounded before it is added, as everywhere: the number that is always 0 keeps the driver from joining the two operations.
+const NOISE = shader(
+  'noise',
+  { scale: 'f32' },
+  {},
+  `let part = scale[m] * (f32(i32((word >> 7u) | 1u) - 16777216) / 16777216);
+    y[i] = x[i] + bitcast<f32>(bitcast<u32>(part) ^ numbers.unused);`,
+);
 
 function draw(
   engine: WebgpuEngine,
