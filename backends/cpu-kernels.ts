@@ -19,6 +19,24 @@ function cpuBackend(): MathBackendCPU {
   return cpu;
 }
 
+/** Gives the device `cpu` our kernel in the place of one of tfjs's that is slow beyond use. */
+export function registerCpu(): void {
+  const [kernelName, backendName] = ['UnsortedSegmentSum', 'cpu'];
+  tf.unregisterKernel(kernelName, backendName);
+  tf.registerKernel({
+    kernelName,
+    backendName,
+    kernelFunc: ({ inputs, attrs, backend }) => {
+      const own = backend as MathBackendCPU;
+      const lender: Lender = {
+        values: ({ dataId }) => own.readSync(dataId) as tf.TypedArray,
+        take: (values, shape, dtype) => own.makeTensorInfo(shape, dtype, values),
+      };
+      return segmentSum(lender, inputs, attrs);
+    },
+  });
+}
+
 /** The names of the kernels that tfjs's CPU backend has and `backend` lacks. */
 export function lackingKernels(backend: string): string[] {
   const present = new Set(tf.getKernelsForBackend(backend).map((kernel) => kernel.kernelName));

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import os from 'node:os';
 import * as tf from '@tensorflow/tfjs';
 import { UserError } from '../util/errors.js';
+import { registerCpu } from './cpu-kernels.js';
 import type { DEVICES, Device } from './device-names.js';
 import { loadAddon, multipliesBf16 } from './native/addon.js';
 import { registerNative } from './native/register.js';
@@ -112,6 +113,7 @@ async function register(device: Device, threads: number, warn: (message: string)
       await registerWasm(threads);
       return { device, threads: 1, cpu }; // Node.js gives wasm one
     case 'cpu':
+      registerCpu();
       return { device, threads: 1, cpu };
   }
 }

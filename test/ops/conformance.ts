@@ -96,6 +96,15 @@ export function onEveryDevice(name: string, body: (device: TestDevice) => void |
   onDevices(ALL, name, body);
 }
 
+/** The same for whole steps and answers, without `cpu`: what it would compute, tfjs's operations one by one, `wasm` does in less time. */
+export function onTrainingDevices(name: string, body: (device: TestDevice) => void | Promise<void>): void {
+  onDevices(
+    ALL.filter((device) => device !== 'cpu'),
+    name,
+    body,
+  );
+}
+
 /** One mocha test on native alone. */
 export function onNative(name: string, body: (device: TestDevice) => void | Promise<void>): void {
   onDevices(['native'], name, body);

@@ -9,7 +9,7 @@ import type { TextModel } from '../../sampler/model.js';
 import { CHAT_TEMPLATE } from '../../tokenizer/chat-template.js';
 import { type ChatTemplate, chatTemplate, type Message, NAMED_TEMPLATES, trainTokenizer } from '../../tokenizer/index.js';
 import { UserError } from '../../util/errors.js';
-import { onDevices, onEveryDevice, onNative } from '../ops/conformance.js';
+import { onDevices, onNative, onTrainingDevices } from '../ops/conformance.js';
 import { tinyConfig } from './tiny-model.js';
 
 const tokenizer = trainTokenizer(['The sea is calm tonight. 今晚大海很平静。', 'The tide is full, the moon lies fair'], {
@@ -73,7 +73,7 @@ const QUESTIONS = ['The sea?', '今晚', 'the moon <|eos|> lies', 'fair'];
 
 describe('a chat', () => {
   for (const [name, options] of Object.entries({ sampled: SAMPLED, greedy: GREEDY })) {
-    onEveryDevice(`answers each turn as if the whole conversation were read anew: ${name}`, async () => {
+    onTrainingDevices(`answers each turn as if the whole conversation were read anew: ${name}`, async () => {
       await withSession({ ...options, system: 'calm' }, async ({ model, send }) => {
         const messages = [system('calm')];
         const answers: ChatAnswer[] = [];

@@ -5,7 +5,7 @@ import { forward } from '../../model/transformer.js';
 import { type Decoder, type DecodingModel, decoder } from '../../sampler/decoder.js';
 import { RandomStream } from '../../util/random.js';
 import { expectedOf, FIXTURES, largestDifference, withFixture } from '../model/fixtures.js';
-import { onEveryDevice, onNative, type TestDevice } from '../ops/conformance.js';
+import { onNative, onTrainingDevices, type TestDevice } from '../ops/conformance.js';
 
 /** Logits after each token of `ids`, from one pass over all of them: [T][V]. */
 async function fullLogits({ config, parameters }: DecodingModel, ids: readonly number[]): Promise<Float32Array[]> {
@@ -37,7 +37,7 @@ function randomIds(count: number, seed: number): number[] {
 
 describe('the decoder', () => {
   for (const name of FIXTURES) {
-    onEveryDevice(`gives after each token what one pass over all of them gives: ${name}`, async (device) => {
+    onTrainingDevices(`gives after each token what one pass over all of them gives: ${name}`, async (device) => {
       await withFixture(name, async (model) => {
         const ids = expectedOf(name).ids[2].slice(0, 20);
         const full = await fullLogits(model, ids);
@@ -49,7 +49,7 @@ describe('the decoder', () => {
     });
   }
 
-  onEveryDevice('gives prompts of different lengths in one batch what each gets alone', async (device) => {
+  onTrainingDevices('gives prompts of different lengths in one batch what each gets alone', async (device) => {
     for (const name of [FIXTURES[0], FIXTURES[2]]) {
       await withFixture(name, async (model) => {
         const prompts = [1, 13, 5, 24].map((length, i) => randomIds(length, i));
@@ -68,7 +68,7 @@ describe('the decoder', () => {
     }
   });
 
-  onEveryDevice('leaves a row without new tokens as it is', async (device) => {
+  onTrainingDevices('leaves a row without new tokens as it is', async (device) => {
     await withFixture(FIXTURES[0], async (model) => {
       const ids = randomIds(9, 1);
       const full = await fullLogits(model, ids);
@@ -82,7 +82,7 @@ describe('the decoder', () => {
     });
   });
 
-  onEveryDevice('goes on from rows in another order, fewer of them or more', async (device) => {
+  onTrainingDevices('goes on from rows in another order, fewer of them or more', async (device) => {
     await withFixture(FIXTURES[0], async (model) => {
       const texts = [randomIds(6, 1), randomIds(6, 2), randomIds(6, 3)];
       const full = await Promise.all(texts.map((ids) => fullLogits(model, ids)));
@@ -107,7 +107,7 @@ describe('the decoder', () => {
     });
   });
 
-  onEveryDevice('starts again from the last half of the context where a row would pass it', async (device) => {
+  onTrainingDevices('starts again from the last half of the context where a row would pass it', async (device) => {
     await withFixture(FIXTURES[2], async (model) => {
       const context = model.config.max_position_embeddings;
       const ids = randomIds(context + context / 2 + 2, 5);
@@ -129,7 +129,7 @@ describe('the decoder', () => {
   });
 
   for (const name of [FIXTURES[0], FIXTURES[2]]) {
-    onEveryDevice(`goes on from a row that is cut back as from one that never had more, to the bit: ${name}`, async () => {
+    onTrainingDevices(`goes on from a row that is cut back as from one that never had more, to the bit: ${name}`, async () => {
       await withFixture(name, async (model) => {
         const [start, end] = [randomIds(9, 1), randomIds(4, 2)];
         const logitsAfter = async (body: Decoder) => {
@@ -163,7 +163,7 @@ describe('the decoder', () => {
   });
 
   for (const name of [FIXTURES[0], FIXTURES[2]]) {
-    onEveryDevice(`begins texts anew in some rows, beside others that go on: ${name}`, async (device) => {
+    onTrainingDevices(`begins texts anew in some rows, beside others that go on: ${name}`, async (device) => {
       await withFixture(name, async (model) => {
         const shared = randomIds(9, 1);
         const goesOn = [...shared, ...randomIds(6, 2)];

@@ -8,7 +8,7 @@ import { type DecodingModel, decoder } from '../../sampler/decoder.js';
 import { type GenerateOptions, generate } from '../../sampler/generate.js';
 import { RandomStream } from '../../util/random.js';
 import { expectedOf, FIXTURES, largestDifference, withFixture } from '../model/fixtures.js';
-import { onDevices, onEveryDevice, onNative } from '../ops/conformance.js';
+import { onDevices, onNative, onTrainingDevices } from '../ops/conformance.js';
 
 const none: ReadonlySet<number> = new Set();
 const PROMPTS = [[5], [7, 8, 9], [11, 12, 13, 14, 15, 16], [5], [20, 21]];
@@ -42,7 +42,7 @@ async function trainingLogProbs(
 
 describe('greedy generation', () => {
   for (const name of FIXTURES) {
-    onEveryDevice(`gives the tokens of transformers' generate, with and without repetition penalty: ${name}`, async () => {
+    onTrainingDevices(`gives the tokens of transformers' generate, with and without repetition penalty: ${name}`, async () => {
       const { eos, greedy } = expectedOf(name);
       await withFixture(name, async (model) => {
         for (const penalty of new Set(greedy.map(({ repetition_penalty }) => repetition_penalty))) {
@@ -94,7 +94,7 @@ describe('beam search', () => {
 });
 
 describe('sampling', () => {
-  onEveryDevice('gives each prompt of a batch what it gets alone, and in smaller batches', async () => {
+  onTrainingDevices('gives each prompt of a batch what it gets alone, and in smaller batches', async () => {
     await withFixture(FIXTURES[0], async (model) => {
       const { tokens } = await generate(model, PROMPTS, WILD);
       assert.deepEqual((await generate(model, PROMPTS, { ...WILD, batchSize: 2 })).tokens, tokens);
@@ -168,7 +168,7 @@ describe('sampling', () => {
     }
   });
 
-  onEveryDevice('says of each token its log-probability in the training pass', async () => {
+  onTrainingDevices('says of each token its log-probability in the training pass', async () => {
     for (const name of [FIXTURES[0], FIXTURES[2]]) {
       await withFixture(name, async (model) => {
         for (const temperature of [0.7, 0]) {

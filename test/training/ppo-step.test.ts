@@ -11,7 +11,7 @@ import { sharedPpoStepper } from '../../training/ppo-shared-step.js';
 import { type PpoStepOptions, type PpoStepResult, ppoStepper } from '../../training/ppo-step.js';
 import { disposeState, type TrainState, trainState } from '../../training/state.js';
 import { fixturePath, largestDifference } from '../model/fixtures.js';
-import { onEveryDevice, onNative } from '../ops/conformance.js';
+import { onNative, onTrainingDevices } from '../ops/conformance.js';
 
 /** Episodes and what PyTorch and transformers compute with them; made by test/oracles/ppo_step.py. */
 interface Oracle {
@@ -101,7 +101,7 @@ const close = (actual: number, expected: number, what: string) =>
 
 describe('a step of PPO', () => {
   for (const name of NAMES) {
-    onEveryDevice(`judges each token as PyTorch does, at its place among others: ${name}`, async () => {
+    onTrainingDevices(`judges each token as PyTorch does, at its place among others: ${name}`, async () => {
       const oracle = oracleOf(name);
       const { policy, critic } = await statesOf(name);
       const panel = judges(policy, policy, critic, { B: 2, T: 14 }, oracle.temperature);
@@ -120,7 +120,7 @@ describe('a step of PPO', () => {
       });
     });
 
-    onEveryDevice(`has PyTorch's losses, and its gradients of every parameter of both models: ${name}`, async () => {
+    onTrainingDevices(`has PyTorch's losses, and its gradients of every parameter of both models: ${name}`, async () => {
       const oracle = oracleOf(name);
       const found = await gradientsOf(name, { B: 1, T: 14 }); // several batches, several episodes a row
       close(found.policyLoss, oracle.policyLoss, 'policy loss');
@@ -138,7 +138,7 @@ describe('a step of PPO', () => {
   }
 
   for (const name of NAMES) {
-    onEveryDevice(
+    onTrainingDevices(
       `with one trunk, its gradients are PyTorch's of the policy and, times the coefficient, of the critic together: ${name}`,
       async () => {
         // The fixture's policy and critic have the same trunk, so the gradient of a sum of losses is the sum of their gradients.

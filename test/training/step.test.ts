@@ -15,7 +15,7 @@ import { disposeState, trainState } from '../../training/state.js';
 import { inputs, type StepOptions, type StepResult, stepper } from '../../training/step.js';
 import { RandomStream } from '../../util/random.js';
 import { largestDifference, withFixture } from '../model/fixtures.js';
-import { bitsOf, onEveryDevice, onNative } from '../ops/conformance.js';
+import { bitsOf, onNative, onTrainingDevices } from '../ops/conformance.js';
 
 /** Packed conversations and what PyTorch computes with them; made by test/oracles/sft_batch.py. */
 interface Oracle {
@@ -141,7 +141,7 @@ function distance(a: ReadonlyMap<string, Float32Array>, b: ReadonlyMap<string, F
 
 describe('the training step of a packed batch of conversations', () => {
   for (const name of NAMES) {
-    onEveryDevice(`has PyTorch's loss for each token, and its gradient of every parameter, to 1e-4: ${name}`, async () => {
+    onTrainingDevices(`has PyTorch's loss for each token, and its gradient of every parameter, to 1e-4: ${name}`, async () => {
       const oracle = oracleOf(name);
       const expected = await readSafetensors(fixture(`sft-${name}.safetensors`));
       await withModel(name, async (model) => {
@@ -166,7 +166,7 @@ describe('the training step of a packed batch of conversations', () => {
       });
     });
 
-    onEveryDevice(`has PyTorch's loss with weights and label smoothing: ${name}`, async () => {
+    onTrainingDevices(`has PyTorch's loss with weights and label smoothing: ${name}`, async () => {
       const oracle = oracleOf(name);
       await withModel(name, async (model) => {
         const { loss } = await gradientsOf(model, [batchOf(oracle, true)], { labelSmoothing: oracle.smoothing });
@@ -174,7 +174,7 @@ describe('the training step of a packed batch of conversations', () => {
       });
     });
 
-    onEveryDevice(`is that of each conversation padded by itself, to 1e-5: ${name}`, async () => {
+    onTrainingDevices(`is that of each conversation padded by itself, to 1e-5: ${name}`, async () => {
       const packed = batchOf(oracleOf(name));
       await withModel(name, async (model) => {
         const [together, alone] = [await gradientsOf(model, [packed]), await gradientsOf(model, [unpacked(packed)])];
@@ -189,7 +189,7 @@ describe('the training step of a packed batch of conversations', () => {
 });
 
 describe('a training step', () => {
-  onEveryDevice('has the same gradients for 1 × 8 as for 8 × 1, with weights, smoothing, dropout and noise, to 1e-6', async () => {
+  onTrainingDevices('has the same gradients for 1 × 8 as for 8 × 1, with weights, smoothing, dropout and noise, to 1e-6', async () => {
     await withModel('hf-llama-tiny', async ({ config, parameters }) => {
       const model = { config: { ...config, dropout: 0.1 }, parameters };
       const whole = randomBatch(8, 20, config.vocab_size);
@@ -205,7 +205,7 @@ describe('a training step', () => {
     });
   });
 
-  onEveryDevice('takes nothing from a batch without supervised tokens, and refuses a whole step of them', async () => {
+  onTrainingDevices('takes nothing from a batch without supervised tokens, and refuses a whole step of them', async () => {
     await withModel('hf-gpt2-tiny', async (model) => {
       const batch = rowsOf(batchOf(oracleOf('hf-gpt2-tiny')), 0, 1);
       const none = counted({ ...batch, targets: batch.targets.map(() => -1) });
@@ -216,7 +216,7 @@ describe('a training step', () => {
     });
   });
 
-  onEveryDevice('gives with weights of 1 the bits that it gives without', async () => {
+  onTrainingDevices('gives with weights of 1 the bits that it gives without', async () => {
     await withModel('hf-llama-tiny', async (model) => {
       const batch = batchOf(oracleOf('hf-llama-tiny'));
       const weighted = { ...batch, weights: Float32Array.from(batch.targets, (target) => (target >= 0 ? 1 : 0)) };
@@ -224,7 +224,7 @@ describe('a training step', () => {
     });
   });
 
-  onEveryDevice(
+  onTrainingDevices(
     'leaves frozen parameters and their moments as they are, out of the norm, and gives the others the same gradients',
     async () => {
       for (const [name, patterns] of [
@@ -252,7 +252,7 @@ describe('a training step', () => {
     },
   );
 
-  onEveryDevice('moves what is not frozen only', async () => {
+  onTrainingDevices('moves what is not frozen only', async () => {
     await withModel('hf-gpt2-tiny', async ({ config, parameters }) => {
       const before = new Map<string, Uint8Array>();
       for (const [name, parameter] of parameters) before.set(name, await bitsOf(parameter));
@@ -294,7 +294,7 @@ describe('a training step', () => {
     });
   });
 
-  onEveryDevice('draws noise of α/√(L·C) for a segment of L tokens, none on padding', async () => {
+  onTrainingDevices('draws noise of α/√(L·C) for a segment of L tokens, none on padding', async () => {
     const oracle = oracleOf('hf-llama-tiny');
     const input = inputs(oracle.batchSize, oracle.contextLength, { noise: { alpha: 5, hiddenSize: 32 } });
     input.write(batchOf(oracle));
