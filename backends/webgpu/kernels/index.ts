@@ -11,6 +11,7 @@ import { registerLinear } from './linear.js';
 import { registerNorms } from './norm.js';
 import { registerRandom } from './random.js';
 import { registerRope } from './rope.js';
+import { registerSample } from './sample.js';
 
 /** Registers every kernel that is written in WGSL; each stands beside its op. Calling it twice changes nothing. */
 export function registerWebgpuKernels(): void {
@@ -25,6 +26,7 @@ export function registerWebgpuKernels(): void {
   registerRope();
   registerActivations();
   registerEmbedding();
+  registerSample();
   sumNothing();
 }
 

@@ -4,7 +4,7 @@ import type { WebgpuEngine } from '../engine.js';
 import { elementwise, register, runElementwise } from './common.js';
 
 /** `philox(key, counter)`: ten rounds of Philox 4×32; the twin of util/random.ts. Source: Salmon et al. 2011. */
-const PHILOX = `
+export const PHILOX = `
 fn high(a: u32, b: u32) -> u32 {
   let low = (a & 0xffffu) * (b & 0xffffu);
   let middle = (a >> 16u) * (b & 0xffffu) + (low >> 16u);
