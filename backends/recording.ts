@@ -61,7 +61,7 @@ export function recorded(work: () => tf.Tensor[]): Recorded {
     },
     run() {
       const device = recorder();
-      if (device && plan !== undefined && notReplayed === undefined && device.replay(plan)) return results!;
+      if (device && results && plan !== undefined && notReplayed === undefined && device.replay(plan)) return results;
       release();
       if (!device || notReplayed !== undefined) {
         results = work();

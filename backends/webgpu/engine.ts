@@ -191,9 +191,8 @@ export function createEngine(Base: TfjsBackendClass, device: GpuDevice, info: Ad
       tf.env().set(ON_HOST, true);
       const buffers = new Set(plan.used.values());
       for (const [dataId, buffer] of plan.used) {
-        if (plan.born.has(dataId)) continue;
-        if (!this.tensorMap.has(dataId)) plan.spoiled ??= 'a tensor from before the recording was disposed of';
-        plan.before.push([dataId, buffer]);
+        if (this.tensorMap.has(dataId)) plan.alive.push([dataId, buffer]);
+        else if (!plan.born.has(dataId)) plan.spoiled ??= 'a tensor from before the recording was disposed of';
       }
       for (const free of this.bufferManager.freeBuffers.values()) {
         for (const buffer of free.filter((buffer) => buffers.has(buffer))) {
@@ -214,7 +213,7 @@ export function createEngine(Base: TfjsBackendClass, device: GpuDevice, info: Ad
 
     replay(plan: Plan): boolean {
       this.check();
-      if (!this.plans.has(plan) || !plan.before.every(([dataId, buffer]) => this.lies(dataId, buffer))) return false;
+      if (!this.plans.has(plan) || !plan.alive.every(([dataId, buffer]) => this.lies(dataId, buffer))) return false;
       this.flush();
       for (const command of plan.commands) {
         if ('values' in command) {
@@ -311,22 +310,26 @@ export function createEngine(Base: TfjsBackendClass, device: GpuDevice, info: Ad
       this.wanted = `[${data.shape}] of ${data.dtype}, ${mib(bytes)}`;
       refuseTooLarge(this.wanted, bytes, this.device.limits);
       const { values } = data;
-      const typed = values && (data.dtype === 'float32' ? Float32Array : Int32Array).from(values as ArrayLike<number>);
-      const { recording } = this;
-      if (recording && !recording.born.has(dataId)) {
-        // One that no command has used yet: a replay must not write into a tensor that outlives it.
-        data.resource = this.bufferManager.acquireBuffer(bytes, STORAGE, false, false);
-        this.freeOf(data.resource); // which the manager looks for when the buffer is released
-        if (typed) this.device.queue.writeBuffer(data.resource, 0, typed);
-        data.values = null;
-      } else {
-        super.uploadToGPU(dataId);
-        if (typed) recording?.commands.push({ buffer: data.resource!, values: typed });
-      }
+      if (this.recording) this.giveBufferAndRecord(this.recording, dataId, data);
+      else super.uploadToGPU(dataId);
       this.check(); // memory that is not there is reported at once
-      if (!typed) return;
+      if (!values) return;
       this.counts.uploads++;
       this.counts.uploadBytes += bytes;
+    }
+
+    private giveBufferAndRecord(recording: Plan, dataId: tf.DataId, data: TensorData): void {
+      const typed = data.values && (data.dtype === 'float32' ? Float32Array : Int32Array).from(data.values as ArrayLike<number>);
+      if (recording.born.has(dataId)) {
+        super.uploadToGPU(dataId);
+        if (typed) recording.commands.push({ buffer: data.resource!, values: typed });
+        return;
+      }
+      // One that no command has used yet: a replay must not write into a tensor that outlives it.
+      data.resource = this.bufferManager.acquireBuffer(4 * elements(data.shape), STORAGE, false, false);
+      this.freeOf(data.resource); // which the manager looks for when the buffer is released
+      if (typed) this.device.queue.writeBuffer(data.resource, 0, typed);
+      data.values = null;
     }
 
     override async getBufferData(buffer: GpuBuffer): Promise<ArrayBuffer> {

@@ -20,8 +20,8 @@ export interface Plan {
   born: Set<DataId>;
   /** The buffer of every tensor that the commands use. */
   used: Map<DataId, GpuBuffer>;
-  /** Of those, tensors that were there before: where one lies elsewhere now, the plan is out of date. */
-  before: [DataId, GpuBuffer][];
+  /** Of those, tensors that were there when the recording ended: where one lies elsewhere by now, or nowhere, the plan is out of date. */
+  alive: [DataId, GpuBuffer][];
   /** Kept from others for as long as the plan lives: buffers of numbers, and of tensors that the work is done with. */
   numbers: GpuBuffer[];
   owned: GpuBuffer[];
@@ -30,7 +30,7 @@ export interface Plan {
 }
 
 export function emptyPlan(): Plan {
-  return { commands: [], born: new Set(), used: new Map(), before: [], numbers: [], owned: [] };
+  return { commands: [], born: new Set(), used: new Map(), alive: [], numbers: [], owned: [] };
 }
 
 /** A pass that also writes its dispatches into the plan. */

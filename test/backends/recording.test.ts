@@ -28,6 +28,22 @@ describe('recorded work', () => {
         assert.equal(tf.memory().numTensors, before + 1); // the zeros that the variable was made of
       });
 
+      it('begins anew after work that failed', async () => {
+        const x = tf.variable(tf.scalar(3), false);
+        let runs = 0;
+        const work = recorded(() =>
+          tf.tidy(() => {
+            const y = tf.square(x);
+            if (runs++ === 0) throw new Error('not yet');
+            return [tf.neg(y)];
+          }),
+        );
+        assert.throws(() => work.run(), /not yet/);
+        for (let i = 0; i < 2; i++) assert.equal((await work.run()[0].data())[0], -9);
+        work.dispose();
+        x.dispose();
+      });
+
       it('goes through JavaScript every time when it reads a tensor back', async () => {
         const x = tf.variable(tf.scalar(0), false);
         let runs = 0;

@@ -101,30 +101,18 @@ void worker(int thread, uint32_t seen) {
       gAsleep--;
     }
     seen++;
-    if (thread < gThreads) {
+    const bool leaves = thread >= gThreads;
+    if (!leaves) {
       leaveCallersCpu();
       gBody(gArg, thread);
     }
     gFinished.fetch_add(1, std::memory_order_release);
+    if (leaves) return;
   }
 }
 
-std::atomic<uint32_t> gArrived{0}, gBarrier{0};
-
-}  // namespace
-
-int threads() { return gThreads; }
-
-void setThreads(int n) {
-  gThreads = std::max(1, std::min(n, kMaxThreads));
-  while (gWorkers < gThreads - 1) {
-    gWorkers++;
-    std::thread(worker, gWorkers, gGeneration.load()).detach();
-  }
-}
-
-void runOnAllThreads(void (*body)(void*, int), void* arg) {
-  if (gThreads == 1) return body(arg, 0);
+/// Runs body on the calling thread and every worker.
+void runRegion(void (*body)(void*, int), void* arg) {
   gBody = body;
   gArg = arg;
 #ifdef __linux__
@@ -138,6 +126,30 @@ void runOnAllThreads(void (*body)(void*, int), void* arg) {
   }
   body(arg, 0);
   meet([] { return gFinished.load(std::memory_order_acquire) >= static_cast<uint32_t>(gWorkers); });
+}
+
+std::atomic<uint32_t> gArrived{0}, gBarrier{0};
+
+}  // namespace
+
+int threads() { return gThreads; }
+
+void setThreads(int n) {
+  gThreads = std::max(1, std::min(n, kMaxThreads));
+  if (gWorkers > gThreads - 1) {
+    // The others leave: a worker without work would be waited for in every region, and spin on a processor that has some.
+    runRegion([](void*, int) {}, nullptr);
+    gWorkers = gThreads - 1;
+  }
+  while (gWorkers < gThreads - 1) {
+    gWorkers++;
+    std::thread(worker, gWorkers, gGeneration.load()).detach();
+  }
+}
+
+void runOnAllThreads(void (*body)(void*, int), void* arg) {
+  if (gThreads == 1) return body(arg, 0);
+  runRegion(body, arg);
 }
 
 void barrier() {
