@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <new>
 #include <thread>
 
@@ -250,6 +251,28 @@ void poolRuns() {
   setThreads(3);
 }
 
+#ifdef __linux__
+int threadsOfProcess() {
+  int n = 0;
+  for ([[maybe_unused]] const auto& task : std::filesystem::directory_iterator("/proc/self/task")) n++;
+  return n;
+}
+
+void poolShrinks() {
+  setThreads(1);
+  const auto settles = [](int n) {
+    for (int i = 0; i < 1000 && threadsOfProcess() != n; i++) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return threadsOfProcess() == n;
+  };
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  const int alone = threadsOfProcess();
+  for (int n : {6, 2, 3, 1}) {
+    setThreads(n);
+    EXPECT(settles(alone + n - 1));
+  }
+}
+#endif
+
 void poolSleeps() {
   setThreads(4);
   for (int round = 0; round < 20; round++) {
@@ -315,6 +338,9 @@ int main() {
   test("blocks that live at once do not overlap", heapRandom);
   test("a plan repeats its calls and writes, and is not current once an outside buffer is gone", plans);
   test("a region runs once on each thread, whatever the number of threads becomes", poolRuns);
+#ifdef __linux__
+  test("workers that fewer threads have no use for leave", poolShrinks);
+#endif
   test("workers that have gone to sleep wake up", poolSleeps);
   test("each piece of a divided loop is done once", poolDivides);
   test("a barrier lets nobody through before all have come", poolMeets);
