@@ -1,7 +1,8 @@
 // How the engine is compiled, for this machine and for others: the sources, the flags of each instruction set, the link. Plain JavaScript without
 // dependencies, since it runs at install.
 import { execFile, execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
@@ -57,6 +58,18 @@ export function findCompiler(log) {
     }
   }
   throw new Error(`no C++ compiler found (looked for $CXX, ${usual.join(', ')})`);
+}
+
+/** What a program depends on: the compiler and its version, every source and header of the directories, and what else is given. */
+export function fingerprint(compiler, directories, ...others) {
+  const hash = createHash('sha256').update(JSON.stringify([compiler, ...others]));
+  hash.update(execFileSync(compiler[0], [...compiler.slice(1), '--version']));
+  for (const directory of directories) {
+    for (const file of readdirSync(directory, { recursive: true }).sort()) {
+      if (/\.(cc|h|inc)$/.test(file)) hash.update(file).update(readFileSync(path.join(directory, file)));
+    }
+  }
+  return hash.digest('hex');
 }
 
 /** Runs a program; its command and what it says go to the log, and it fails with both. */

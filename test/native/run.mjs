@@ -6,12 +6,12 @@
 // engine of this machine, whose results they had compared with their oracles. A variant whose tools are not there is skipped, and says what to install;
 // with --require it fails. Without names all variants run. Objects and programs lie in build/test-engine.
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { commandOf, compileUnits, engineUnits, execute, findCompiler, sources } from '../../backends/native/compile.mjs';
+import { commandOf, compileUnits, engineUnits, execute, findCompiler, fingerprint, sources } from '../../backends/native/compile.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const root = path.resolve(here, '..', '..');
@@ -43,18 +43,6 @@ const VARIANTS = {
 
 const has = (program) => spawnSync(program, ['--version'], { stdio: 'ignore' }).status === 0;
 
-/** What a program depends on: every source and header, the flags, the compiler's version. */
-function fingerprint(compiler, flags, units) {
-  const hash = createHash('sha256').update(JSON.stringify([compiler, flags, units]));
-  hash.update(execFileSync(compiler[0], [...compiler.slice(1), '--version']));
-  for (const directory of [sources, here]) {
-    for (const file of readdirSync(directory, { recursive: true }).sort()) {
-      if (/\.(cc|h|inc)$/.test(file)) hash.update(file).update(readFileSync(path.join(directory, file)));
-    }
-  }
-  return hash.digest('hex').slice(0, 12);
-}
-
 /** Every function and object of an instruction set must be in its own namespace: the linker gives shared ones to code that runs everywhere. */
 function strays(objects) {
   const found = [];
@@ -74,7 +62,7 @@ async function build(name, { compiler, flags = [], arch = process.arch }, log) {
   const sanitized = flags.some((flag) => flag.startsWith('-fsanitize'));
   const absent = (file) => sanitized && /isa\/(avx|amx)/.test(file) && !isas.some((isa) => file.endsWith(`/${isa}.cc`));
   const engine = engineUnits(arch).map(([file, own]) => [file, absent(file) ? [...own, ...ABSENT] : own]);
-  const directory = path.join(folder, name, fingerprint(compiler, flags, engine));
+  const directory = path.join(folder, name, fingerprint(compiler, [sources, here], flags, engine).slice(0, 12));
   const programs = { direct: path.join(directory, 'direct'), kernels: path.join(directory, 'kernels') };
   if (existsSync(path.join(directory, 'complete'))) return programs;
   rmSync(path.join(folder, name), { recursive: true, force: true });
