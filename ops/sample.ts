@@ -1,6 +1,7 @@
 // Legend: B batch, V vocabulary, L previous tokens.
 import * as tf from '@tensorflow/tfjs';
 import { lastWritten } from '../backends/recording.js';
+import type { SamplingSettings } from '../backends/sampling-settings.js';
 import { philox } from '../util/random.js';
 import { hasKernel, runKernel } from './fused.js';
 
@@ -62,10 +63,13 @@ export function topTokens(logits: tf.Tensor2D, k: number): { ids: tf.Tensor2D; l
   return { ids: ids as tf.Tensor2D, logProbs: logProbs as tf.Tensor2D };
 }
 
-type Settings = Required<Omit<SamplingOptions, 'previous'>>;
-
 /** As the kernel, except that tokens equal to the last one of the top-p set are kept as well. */
-function composedSample(logits: tf.Tensor2D, keys: tf.Tensor2D, previous: tf.Tensor2D | undefined, settings: Settings): tf.Tensor[] {
+function composedSample(
+  logits: tf.Tensor2D,
+  keys: tf.Tensor2D,
+  previous: tf.Tensor2D | undefined,
+  settings: SamplingSettings,
+): tf.Tensor[] {
   const [B, V] = logits.shape;
   const { temperature, topK, topP, minP, repetitionPenalty } = settings;
   const plain = tf.logSoftmax(temperature > 0 ? tf.div(logits, temperature) : logits);

@@ -1,5 +1,6 @@
 // Builds the native engine with the system's C++ compiler. Runs at install; a failure is not an install error: the prebuilt engine takes its place where
-// there is one for this machine, and `fourfold doctor` says what is missing where there is none. With --strict a failure is an error. What is built already from the same sources, by the same compiler, is left as it is.
+// there is one for this machine, and `fourfold doctor` says what is missing where there is none. With --strict a failure is an error.
+// What is built already from the same sources, by the same compiler, is left as it is.
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';

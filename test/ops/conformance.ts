@@ -110,6 +110,11 @@ export function onNative(name: string, body: (device: TestDevice) => void | Prom
   onDevices(['native'], name, body);
 }
 
+/** One mocha test on webgpu alone. */
+export function onWebgpu(name: string, body: (device: TestDevice) => void | Promise<void>): void {
+  onDevices(['webgpu'], name, body);
+}
+
 /** Asserts that what `run` makes has the same bits with 1, 2 and 3 threads. Only on native. */
 export async function assertSameBitsOnAnyThreads(run: () => tf.Tensor | tf.Tensor[]): Promise<void> {
   const addon = loadAddon().addon!;

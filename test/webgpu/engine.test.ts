@@ -10,9 +10,7 @@ import { packedLinear, packWeights } from '../../ops/linear.js';
 import { disposeState, trainState } from '../../training/state.js';
 import { stepper } from '../../training/step.js';
 import { UserError } from '../../util/errors.js';
-import { onDevices } from '../ops/conformance.js';
-
-const onWebgpu = (name: string, body: () => void | Promise<void>) => onDevices(['webgpu'], name, body);
+import { onWebgpu } from '../ops/conformance.js';
 
 /** Made on the GPU: small tensors that are still here are computed with here. */
 const onGpu = (values: number[]): tf.Tensor => {
@@ -169,8 +167,7 @@ describe('the webgpu engine', () => {
     for (const { name, backend, largestTensorBytes } of adapters) assert.ok(name && backend && largestTensorBytes >= 2 ** 27);
   });
 
-  const lost = onDevices.bind(undefined, ['webgpu']);
-  lost('says that the GPU was lost and the last checkpoint is good; the next use finds a new one', async () => {
+  onWebgpu('says that the GPU was lost and the last checkpoint is good; the next use finds a new one', async () => {
     const x = onGpu([1, 2, 3]);
     webgpuEngine().device.destroy();
     const message = /webgpu: the GPU was lost \(destroyed.*what was saved last is good: run the command again with --resume/;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type * as tf from '@tensorflow/tfjs';
 import { webgpuEngine } from '../../backends/webgpu.js';
 import { linear } from '../../ops/linear.js';
-import { assertClose, gradientsOf, onDevices, randomTensor } from '../ops/conformance.js';
+import { assertClose, gradientsOf, onWebgpu, randomTensor } from '../ops/conformance.js';
 
 /** What ran while `body` did. */
 async function shadersOf(body: () => Promise<void>): Promise<string[]> {
@@ -40,7 +40,7 @@ describe('products on webgpu', () => {
     { M: 2060, N: 20, K: 520, expected: ['matmul-2-2-B', 'matmul-8-4-wideA-wideB', 'matmul-2-2-A-split'] },
     { M: 20, N: 2060, K: 520, expected: ['matmul-2-2-B', 'matmul-2-2-split', 'matmul-8-4-A-wideA-wideB-add'] },
   ]) {
-    onDevices(['webgpu'], `of [${M}, ${K}] and [${N}, ${K}], with gradients: ${expected.join(', ')}`, async () => {
+    onWebgpu(`of [${M}, ${K}] and [${N}, ${K}], with gradients: ${expected.join(', ')}`, async () => {
       const [x, weight, dy] = [randomTensor([M, K], 1), randomTensor([N, K], 2), randomTensor([M, N], 3)];
       const [x64, w64, dy64] = await Promise.all([x, weight, dy].map((tensor) => tensor.data()));
       const names = await shadersOf(async () => {

@@ -4,9 +4,8 @@ import { lastWritten, overwrite, recorded } from '../../backends/recording.js';
 import { webgpuCounts, webgpuEngine } from '../../backends/webgpu.js';
 import { accumulate } from '../../ops/gradients.js';
 import { linear } from '../../ops/linear.js';
-import { onDevices } from '../ops/conformance.js';
+import { onWebgpu } from '../ops/conformance.js';
 
-const onWebgpu = (name: string, body: () => void | Promise<void>) => onDevices(['webgpu'], name, body);
 const numbers = async (tensor: tf.Tensor) => Array.from(await tensor.data());
 
 describe('recorded work on webgpu', () => {

@@ -1,21 +1,14 @@
 import type { TensorInfo } from '@tensorflow/tfjs';
+import type { SamplingSettings } from '../../sampling-settings.js';
 import type { NativeEngine } from '../backend.js';
 import { register } from './register.js';
-
-interface Attributes {
-  temperature: number;
-  topK: number;
-  topP: number;
-  minP: number;
-  repetitionPenalty: number;
-}
 
 /** The kernels behind ops/sample.ts. */
 export function registerSample(engine: NativeEngine): void {
   const { kernels } = engine;
   const h = (tensor: TensorInfo) => engine.handle(tensor);
 
-  register<Attributes>('FourfoldSampleTokens', ({ logits, keys, previous }, { temperature, topK, topP, minP, repetitionPenalty }) => {
+  register<SamplingSettings>('FourfoldSampleTokens', ({ logits, keys, previous }, { temperature, topK, topP, minP, repetitionPenalty }) => {
     const [B, V] = logits.shape;
     const L = previous ? previous.shape[1] : 0;
     const [ids, logProbs] = [engine.make([B], 'int32'), engine.make([B])];

@@ -1,6 +1,6 @@
 import type { TensorInfo } from '@tensorflow/tfjs';
 import type { Shader } from '../shader.js';
-import { reductions, register, sizeOf } from './common.js';
+import { once, reductions, register, sizeOf } from './common.js';
 
 interface Attributes {
   weightDecay: readonly number[];
@@ -100,17 +100,6 @@ if (group >= numbers.group${k} && (group - numbers.group${k}) * ${LANES}u + lane
 ).join('')}`,
 });
 
-const kept = new Map<string, Shader>();
-function once(make: (n: number) => Shader, n: number): Shader {
-  const key = `${make.name}-${n}`;
-  let shader = kept.get(key);
-  if (!shader) {
-    shader = make(n);
-    kept.set(key, shader);
-  }
-  return shader;
-}
-
 /** Runs of `size` items, the last one shorter. */
 const runsOf = <T>(items: readonly T[], size: number) => each(Math.ceil(items.length / size), (k) => items.slice(k * size, (k + 1) * size));
 
@@ -131,7 +120,7 @@ export function registerAdamw(): void {
         const gradients = Object.fromEntries(run.map((i, k) => [`gradient${k}`, inputs[`gradient${i}`]]));
         const sizes = Object.fromEntries(run.map((i, k) => [`size${k}`, sizeOf(inputs[`gradient${i}`])]));
         engine.run(
-          once(squares, run.length),
+          once(`squares-${run.length}`, () => squares(run.length)),
           { partials, ...gradients },
           { first: run[0], scale: gradientScale, ...sizes },
           BLOCKS * run.length,
@@ -153,7 +142,12 @@ export function registerAdamw(): void {
           Object.assign(numbers, { [`size${k}`]: size, [`group${k}`]: group, [`keep${k}`]: 1 - learningRate * weightDecay[i] });
           group += Math.ceil(size / LANES);
         }
-        engine.run(once(step, run.length), { factor, ...tensors }, { ...numbers, ...shared }, group);
+        engine.run(
+          once(`adamw-${run.length}`, () => step(run.length)),
+          { factor, ...tensors },
+          { ...numbers, ...shared },
+          group,
+        );
       }
       for (const tensor of [partials, factor]) engine.release(tensor);
       return [norms];

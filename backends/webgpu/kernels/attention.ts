@@ -1,7 +1,7 @@
 // Legend: B batch, T tokens, H query heads, KV key-value heads, D head size, W = (H + 2·KV)·D.
 import type { TensorInfo } from '@tensorflow/tfjs';
 import type { Shader } from '../shader.js';
-import { register } from './common.js';
+import { once, register } from './common.js';
 
 interface Attributes {
   heads: number;
@@ -218,19 +218,6 @@ if (own < numbers.T) { ${h.write('dqkv', of === 'k' ? k('own', 'head', D) : v('o
   };
 }
 
-const kept = new Map<string, Shader>();
-
-/** Each shader is written once for every head size. */
-function once(make: (D: number, of: 'k' | 'v') => Shader, D: number, of: 'k' | 'v' = 'k'): Shader {
-  const key = `${make.name}-${D}-${of}`;
-  let shader = kept.get(key);
-  if (!shader) {
-    shader = make(D, of);
-    kept.set(key, shader);
-  }
-  return shader;
-}
-
 /** The kernels behind ops/attention.ts. */
 export function registerAttention(): void {
   const sizes = (qkv: TensorInfo, { heads: H, kvHeads: KV, causal }: Attributes) => {
@@ -244,7 +231,12 @@ export function registerAttention(): void {
     const { heads: H } = attributes;
     const { B, T, D, blocks, numbers } = sizes(qkv, attributes);
     const [o, lse] = [engine.make([B, T, H * D]), engine.make([B, H, T])];
-    engine.run(once(forward, D), { qkv, segments, o, lse }, numbers, B * H * blocks);
+    engine.run(
+      once(`attention-${D}`, () => forward(D)),
+      { qkv, segments, o, lse },
+      numbers,
+      B * H * blocks,
+    );
     return [o, lse];
   });
   register<Attributes>('FourfoldAttentionGrad', (engine, { qkv, segments, o, lse, dy }, attributes) => {
@@ -252,10 +244,26 @@ export function registerAttention(): void {
     const { B, T, D, blocks, numbers } = sizes(qkv, attributes);
     const dqkv = engine.make(qkv.shape);
     const level = engine.make([B, H, T]);
-    engine.run(once(delta, D), { o, dy, delta: level }, numbers, Math.ceil((B * H * T) / LANES));
+    engine.run(
+      once(`attentionDelta-${D}`, () => delta(D)),
+      { o, dy, delta: level },
+      numbers,
+      Math.ceil((B * H * T) / LANES),
+    );
     const given = { qkv, segments, lse, dy, dqkv, delta: level };
-    engine.run(once(queries, D), given, numbers, B * H * blocks);
-    for (const of of ['k', 'v'] as const) engine.run(once(keys, D, of), given, numbers, B * KV * blocks);
+    engine.run(
+      once(`attentionQueries-${D}`, () => queries(D)),
+      given,
+      numbers,
+      B * H * blocks,
+    );
+    for (const of of ['k', 'v'] as const)
+      engine.run(
+        once(`attentionKeys-${of}-${D}`, () => keys(D, of)),
+        given,
+        numbers,
+        B * KV * blocks,
+      );
     engine.release(level);
     return [dqkv];
   });

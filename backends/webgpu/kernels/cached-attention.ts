@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import type { WebgpuEngine } from '../engine.js';
 import type { Buffers, Shader } from '../shader.js';
-import { elementwise, reductions, register, runElementwise, sizeOf } from './common.js';
+import { elementwise, once, reductions, register, runElementwise, sizeOf } from './common.js';
 
 const LANES = 64;
 
@@ -120,16 +120,6 @@ for (var n = 0u; by > 0u && n < remain; n++) {
   x[(head * numbers.N + n) * numbers.D + d] = x[(head * numbers.N + n + by) * numbers.D + d];
 }`,
 });
-
-const kept = new Map<string, Shader>();
-function once(key: string, make: () => Shader): Shader {
-  let shader = kept.get(key);
-  if (!shader) {
-    shader = make();
-    kept.set(key, shader);
-  }
-  return shader;
-}
 
 /** The kernels behind cachedAttention of ops/attention.ts, and model/kv-cache.ts. */
 export function registerCachedAttention(): void {

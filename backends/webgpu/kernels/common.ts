@@ -16,6 +16,18 @@ export function register<Attributes>(
   });
 }
 
+const shaders = new Map<string, Shader>();
+
+/** The shader under this key, written at the first call: a variant's text is long, and its calls are many. */
+export function once(key: string, make: () => Shader): Shader {
+  let shader = shaders.get(key);
+  if (!shader) {
+    shader = make();
+    shaders.set(key, shader);
+  }
+  return shader;
+}
+
 export const sizeOf = (tensor: tf.TensorInfo) => tensor.shape.reduce((a, b) => a * b, 1);
 
 const EACH = 256;

@@ -3,7 +3,7 @@ import type { TensorInfo } from '@tensorflow/tfjs';
 import { matrixShape } from '../../matrix-shape.js';
 import type { WebgpuEngine } from '../engine.js';
 import type { Shader } from '../shader.js';
-import { elementwise, reductions, register, runElementwise, sizeOf } from './common.js';
+import { elementwise, once, reductions, register, runElementwise, sizeOf } from './common.js';
 import { multiply } from './matmul.js';
 
 interface CrossEntropyAttributes {
@@ -183,8 +183,6 @@ function inChunks(
   engine.release(z);
 }
 
-const variants = new Map<string, Shader>();
-
 /** The kernels behind ops/cross-entropy.ts and ops/log-probs.ts. */
 export function registerCrossEntropy(): void {
   register<CrossEntropyAttributes>('FourfoldCrossEntropy', (engine, { hidden, table, targets, weights }, attributes) => {
@@ -196,11 +194,7 @@ export function registerCrossEntropy(): void {
     const dhidden = attributes.dhidden ? engine.make(hidden.shape) : undefined;
     const dtable = attributes.dtable ? engine.make(table.shape) : undefined;
     const flags = [weights, correct, dhidden ?? dtable].map((tensor) => tensor !== undefined);
-    let shader = variants.get(flags.join());
-    if (!shader) {
-      shader = crossEntropyRows(flags[0], flags[1], flags[2]);
-      variants.set(flags.join(), shader);
-    }
+    const shader = once(`crossEntropy-${flags}`, () => crossEntropyRows(flags[0], flags[1], flags[2]));
     const work = (z: TensorInfo, rows: number, first: number) =>
       engine.run(shader, { z, targets, losses, weights, correct }, { V, rows, first, scale, smoothing }, rows);
     inChunks(engine, { hidden, table }, work, { dhidden, dtable, fresh: true });

@@ -2,6 +2,7 @@ import type { TensorInfo } from '@tensorflow/tfjs';
 import type { WebgpuEngine } from '../engine.js';
 import type { Shader } from '../shader.js';
 import { ACTIVATIONS, type Activation } from './activation.js';
+import { once } from './common.js';
 import { sumPartials } from './sums.js';
 
 /** What one product is: c [M, N] = activation(a · b + bias), or c += a · b. */
@@ -201,8 +202,6 @@ function planOf({ M, N, K, bias, before, activation }: Product): { tile: Tile; g
   return { tile, groups: groupsOf(tile), span, splits: Math.max(1, Math.ceil(K / span)) };
 }
 
-const shaders = new Map<string, Shader>();
-
 export function multiply(engine: WebgpuEngine, product: Product): void {
   const { a, b, c, M, N, K, bias, before, offsetA = 0, offsetB = 0, offsetC = 0 } = product;
   const { transposeA, transposeB, activation, accumulate } = product;
@@ -220,12 +219,7 @@ export function multiply(engine: WebgpuEngine, product: Product): void {
     wideB: wide(transposeB ? K : N, offsetB, tile[1]),
     split,
   };
-  const key = JSON.stringify([tile, variant]);
-  let own = shaders.get(key);
-  if (!own) {
-    own = shader(tile, variant);
-    shaders.set(key, own);
-  }
+  const own = once(`matmul-${JSON.stringify([tile, variant])}`, () => shader(tile, variant));
   const sums = split ? engine.make([splits, M, N]) : c;
   engine.run(own, { a, b, c: sums, bias, before }, { M, N, K, offsetA, offsetB, offsetC, span }, [...groups, splits]);
   if (!split) return;

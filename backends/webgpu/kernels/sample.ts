@@ -1,15 +1,8 @@
 // Legend: B rows, V vocabulary, L previous tokens.
+import type { SamplingSettings } from '../../sampling-settings.js';
 import type { Shader } from '../shader.js';
-import { reductions, register } from './common.js';
+import { once, reductions, register } from './common.js';
 import { PHILOX } from './random.js';
-
-interface Attributes {
-  temperature: number;
-  topK: number;
-  topP: number;
-  minP: number;
-  repetitionPenalty: number;
-}
 
 /** What a call does of it all: what it does not is not in its shader. */
 interface Rules {
@@ -160,11 +153,9 @@ if (lane == 0u) {
   };
 }
 
-const shaders = new Map<string, Shader>();
-
 /** The kernel behind `sampleTokens` of ops/sample.ts. */
 export function registerSample(): void {
-  register<Attributes>('FourfoldSampleTokens', (engine, { logits, keys, previous }, attributes) => {
+  register<SamplingSettings>('FourfoldSampleTokens', (engine, { logits, keys, previous }, attributes) => {
     const [B, V] = logits.shape;
     const { temperature, topK, topP, minP, repetitionPenalty: penalty } = attributes;
     const greedy = temperature === 0;
@@ -175,12 +166,7 @@ export function registerSample(): void {
       topP: !greedy && topP < 1,
       minP: !greedy && minP > 0,
     };
-    const key = JSON.stringify(rules);
-    let own = shaders.get(key);
-    if (!own) {
-      own = shader(rules);
-      shaders.set(key, own);
-    }
+    const own = once(`sample-${JSON.stringify(rules)}`, () => shader(rules));
     const [ids, logProbs] = [engine.make([B], 'int32'), engine.make([B])];
     const x = engine.make([B, V]);
     const p = greedy ? undefined : engine.make([B, V]);
